@@ -130,7 +130,9 @@ func clone(name string) error {
 	return asOwner(context.Background(), `CREATE DATABASE `+name+` TEMPLATE `+template+` STRATEGY file_copy`)
 }
 
-func drop(name string) { asOwner(context.Background(), `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`) }
+func drop(name string) {
+	asOwner(context.Background(), `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`)
+}
 
 func asOwner(ctx context.Context, sql string) error {
 	conn, err := pgx.Connect(ctx, cluster.server.DatabaseURL("postgres", true))

@@ -1,0 +1,63 @@
+# make run   builds and starts the whole product on this machine
+# make test  everything that decides whether a change is good
+# make check the long form: full simulations, fuzzing, the big numbers
+
+SHELL := /bin/bash
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath
+.DELETE_ON_ERROR:
+
+# DATA=FILE loads that file instead of the sample, into a data directory of its own.
+DATA ?=
+ADDR ?= 127.0.0.1:8080
+ifeq ($(DATA),)
+up := --data .assay/sample --sample
+else
+up := --data .assay/$(basename $(notdir $(patsubst %/,%,$(dir $(DATA))))) --load $(DATA) --hold
+endif
+
+.PHONY: run test check build assets generate generated format
+
+run: build
+	@.ci/install postgresql
+	@exec build/assay up $(up) --addr $(ADDR)
+
+build: assets
+	@go build -o build/assay ./cmd/assay
+
+# npm ci reinstalls everything each time, so a stamp of the lock file guards it.
+build/npm.stamp: package-lock.json package.json .npmrc
+	@.ci/install go node npm
+	@mkdir -p build
+	@echo "assay: fetching engines and assets pinned by package-lock.json" >&2
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@test -s node_modules/@chdb/lib-linux-x64-gnu/libchdb.so || \
+		echo "assay: no embedded ClickHouse for this platform; point ASSAY_CLICKHOUSE_URL at a server" >&2
+	@touch $@
+
+build/assets.stamp: build/npm.stamp $(wildcard static/*.mjs static/*.js static/*.css static/marks/*)
+	@node static/build.mjs
+	@touch $@
+
+assets: build/assets.stamp
+
+generate:
+	@go run github.com/a-h/templ/cmd/templ generate -path web
+
+# The committed templates are what the generator makes of the sources.
+generated: assets
+	@go run github.com/a-h/templ/cmd/templ generate -path web >/dev/null 2>&1
+	@git diff --exit-code --stat -- '*_templ.go' || { echo "assay: run make generate and commit" >&2; exit 1; }
+
+format:
+	@test -z "$$(gofmt -l cmd eval internal jobs labeling migrations static telemetry validators web)" || \
+		{ gofmt -l cmd eval internal jobs labeling migrations static telemetry validators web; echo "assay: run gofmt -w on these" >&2; exit 1; }
+
+test: assets
+	@.ci/install postgresql chromium
+	@$(MAKE) --no-print-directory format generated
+	@go vet ./...
+	@go test -timeout 20m ./...
+
+check: test
+	@go test -timeout 120m -count=1 ./... -args -full

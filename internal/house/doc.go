@@ -1,0 +1,2 @@
+// Package house is empty on purpose: its test is the architecture.
+package house
