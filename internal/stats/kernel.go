@@ -214,6 +214,17 @@ func binomialAtLeast(k, n int, p float64) float64 {
 	return betaTail(p, 1-p, float64(k), float64(n-k+1))
 }
 
+// binomialAtMost is P(Bin(n,p) <= k).
+func binomialAtMost(k, n int, p float64) float64 {
+	if k < 0 {
+		return 0
+	}
+	if k >= n {
+		return 1
+	}
+	return betaTail(1-p, p, float64(n-k), float64(k+1))
+}
+
 // binomialPoint is P(Bin(n,p) = k).
 func binomialPoint(k, n int, p float64) float64 {
 	if k < 0 || k > n {

@@ -179,8 +179,12 @@ func ZeroEventSize(below, confidence float64) (int, error) {
 	if err := firstOf(checkLevel("below", below), checkLevel("confidence", confidence)); err != nil {
 		return 0, err
 	}
+	return zeroEventSize(below, confidence), nil
+}
+
+func zeroEventSize(below, confidence float64) int {
 	n := math.Log(1-confidence) / math.Log1p(-below)
-	return int(math.Ceil(n - 1e-9)), nil
+	return int(math.Ceil(n - 1e-9))
 }
 
 // Classes are the intervals of all classes of one sample at once: each is a

@@ -1,0 +1,122 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestDoubleCheckingOneLabelOnlyIsMended(t *testing.T) {
+	// Of 10,000 responses 300 are bad. First readers find 260 of them and call
+	// 97 good ones bad. Every "bad" is read again, and a tenth of the "good".
+	strata := []Stratum{{Name: "random", Population: 1_000_000, Labeled: 10_000, Bad: 260 + 97}}
+	var second []SecondReading
+	for i := range 260 + 97 {
+		second = append(second, SecondReading{Stratum: "random", FirstBad: true, P: 1, Final: indicator(i < 260)})
+	}
+	consensus := 260.0 / 10_000
+	for i := range (10_000 - 357) / 10 {
+		second = append(second, SecondReading{Stratum: "random", P: .1, Final: indicator(i < 4)})
+	}
+	got := must(TwoPhase(strata, second, OfProcess, .95))
+	near(t, "what checking only the bad label gives", .026, consensus)
+	within(t, "two-phase rate", .030, got.Value, 2e-5)
+	if !got.Contains(.03) || got.Estimator != EstimatorTwoPhase || got.Has(ReasonFewSecondReads) {
+		t.Errorf("want an interval around 3 %%, got %+v", got)
+	}
+	if got.EffectiveN >= 10_000 {
+		t.Errorf("readers who err say less than their number: effective size %g", got.EffectiveN)
+	}
+}
+
+func TestTwoPhaseWithPerfectFirstReadersIsStratified(t *testing.T) {
+	strata := threeStrata(14, 9, 2)
+	var second []SecondReading
+	for _, s := range strata {
+		for i := range s.Labeled {
+			bad := float64(i) < s.Bad
+			second = append(second, SecondReading{Stratum: s.Name, FirstBad: bad, P: 1, Final: indicator(bad)})
+		}
+	}
+	first, both := must(Stratified(strata, OfProcess, .95)), must(TwoPhase(strata, second, OfProcess, .95))
+	near(t, "rate", first.Value, both.Value)
+	near(t, "se", first.SE, both.SE)
+	if both.Low > first.Low || both.High < first.High {
+		t.Errorf("second readings are a sample too: want at least %v, got %v", first.Interval, both.Interval)
+	}
+}
+
+func TestFirstLabelsNobodyCheckedAllowAnything(t *testing.T) {
+	got := must(TwoPhase(threeStrata(14, 9, 2), nil, OfProcess, .95))
+	near(t, "rate at face value", .02522, got.Value)
+	if !got.Has(ReasonFewSecondReads) || got.High < .9 {
+		t.Errorf("want few second reads and hardly a bound, got %+v", got)
+	}
+}
+
+func TestTwoPhaseRefusesWrongInput(t *testing.T) {
+	_, err := TwoPhase(threeStrata(1, 1, 1), []SecondReading{{Stratum: "elsewhere", P: 1}}, OfProcess, .95)
+	refused(t, "unknown stratum", err)
+	_, err = TwoPhase(threeStrata(1, 1, 1), []SecondReading{{Stratum: "random", P: 0}}, OfProcess, .95)
+	refused(t, "probability 0", err)
+	_, err = TwoPhase(threeStrata(1, 1, 1), []SecondReading{{Stratum: "random", P: 1, Final: math.NaN()}}, OfProcess, .95)
+	refused(t, "final NaN", err)
+}
+
+func TestTwoPhaseCovers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	classes := []struct {
+		name       string
+		population int
+		rate       float64
+		labels     int
+	}{{"negative", 300, .35, 60}, {"random", 9700, .03, 300}}
+	const sensitivity, specificity, overlap = .85, .98, .10
+	truth := (300*.35 + 9700*.03) / 10_000.0
+	n := runs(500, 5000)
+	covered, consensusCovered, mean, consensus := 0, 0, 0.0, 0.0
+	for range n {
+		var first, half []Stratum
+		var second []SecondReading
+		for _, c := range classes {
+			s := Stratum{Name: c.name, Population: c.population, Labeled: c.labels}
+			checked := s
+			for range c.labels {
+				bad := rng.Float64() < c.rate
+				said := bad && rng.Float64() < sensitivity || !bad && rng.Float64() >= specificity
+				p := overlap
+				if said {
+					p = 1
+				}
+				s.Bad += indicator(said)
+				if rng.Float64() < p {
+					second = append(second, SecondReading{Stratum: c.name, FirstBad: said, P: p, Final: indicator(bad)})
+				}
+				checked.Bad += indicator(said && bad)
+			}
+			first, half = append(first, s), append(half, checked)
+		}
+		got := must(TwoPhase(first, second, OfProcess, .95))
+		mean += got.Value / float64(n)
+		if got.Contains(truth) {
+			covered++
+		}
+		naive := must(Stratified(half, OfProcess, .95))
+		consensus += naive.Value / float64(n)
+		if naive.Contains(truth) {
+			consensusCovered++
+		}
+	}
+	share := float64(covered) / float64(n)
+	t.Log(fmt.Sprintf("truth %.4f: two-phase mean %.4f covers %.1f %%, consensus mean %.4f", truth, mean, 100*share, consensus))
+	if share < .93 {
+		t.Errorf("covers in %.1f %% of %d runs", 100*share, n)
+	}
+	if math.Abs(mean-truth) > .002 {
+		t.Errorf("mean %.4f for truth %.4f", mean, truth)
+	}
+	if consensus > truth-.003 {
+		t.Errorf("consensus of the checked is %.4f: this no longer shows the bias", consensus)
+	}
+}
