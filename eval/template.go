@@ -1,0 +1,168 @@
+package eval
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"assay/internal/audit"
+	"assay/internal/auth"
+	"assay/internal/fault"
+	"assay/internal/postgres"
+)
+
+// Template is the text and the parameters of a prompt template. It does not
+// change once a handoff names it.
+type Template struct {
+	TemplateID string
+	Text       string
+	Parameters json.RawMessage
+	Sha256     string
+	AuthorKind string
+	AuthorID   int64
+	AuthorName string
+	CreatedAt  time.Time
+	UsedAt     *time.Time
+}
+
+// PutTemplate keeps a template's text. Saying the same again changes nothing;
+// another text for a template in use is fault.Conflict.
+func (s *Store) PutTemplate(ctx context.Context, actor auth.Actor, id, text string, parameters json.RawMessage) (Template, error) {
+	if err := actor.Require(auth.OpenHandoff); err != nil {
+		return Template{}, err
+	}
+	if id == "" || len(id) > 200 || text == "" || len(text) > 200_000 {
+		return Template{}, fault.Say(fault.Invalid, "A template has an id of at most 200 characters and a text of 1 to 200,000.")
+	}
+	if len(parameters) == 0 {
+		parameters = json.RawMessage("{}")
+	}
+	var object map[string]any
+	if json.Unmarshal(parameters, &object) != nil || object == nil || len(parameters) > 20_000 {
+		return Template{}, fault.Say(fault.Invalid, "Parameters are one JSON object of at most 20,000 characters.")
+	}
+	canonical, err := json.Marshal(object)
+	if err != nil {
+		return Template{}, err
+	}
+	sum := sha256.Sum256(append([]byte(text+"\x1f"), canonical...))
+	hash := "sha256:" + hex.EncodeToString(sum[:])
+	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		var there string
+		err := tx.QueryRow(ctx, `SELECT sha256 FROM templates WHERE template_id = $1 FOR UPDATE`, id).Scan(&there)
+		if err == nil && there == hash {
+			return nil
+		}
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		_, err = tx.Exec(ctx, `
+			INSERT INTO templates (template_id, text, parameters, sha256, author_kind, author_id, author_name)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (template_id) DO UPDATE
+			SET text = excluded.text, parameters = excluded.parameters, sha256 = excluded.sha256,
+			    author_kind = excluded.author_kind, author_id = excluded.author_id, author_name = excluded.author_name`,
+			id, text, canonical, hash, actor.Kind, actor.ID, actor.Name)
+		if postgres.Violates(err, "templates_used_stay") {
+			return fault.Say(fault.Conflict, "The template %s is named by a handoff and stays as it is. Give the new text an id of its own.", id)
+		}
+		if err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "template.put", Object: "template/" + id, What: hash, After: text})
+	})
+	if err != nil {
+		return Template{}, err
+	}
+	return s.Template(ctx, actor, id)
+}
+
+// Template returns one template, or fault.NotFound.
+func (s *Store) Template(ctx context.Context, actor auth.Actor, id string) (Template, error) {
+	if err := actor.Require(auth.SeeHandoffs); err != nil {
+		return Template{}, err
+	}
+	rows, err := s.DB.Query(ctx, `SELECT * FROM templates WHERE template_id = $1`, id)
+	if err != nil {
+		return Template{}, err
+	}
+	template, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Template])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Template{}, fmt.Errorf("template %s: %w", id, fault.NotFound)
+	}
+	return template, err
+}
+
+// DiffLine is one line of a difference: Sign is "+", "-" or " ".
+type DiffLine struct {
+	Sign     string
+	Old, New int // line numbers, 0 where the line is not on that side
+	Text     string
+}
+
+// DiffTemplates compares two texts line by line, by their longest common
+// subsequence. Texts of more than 2,000 lines are shown as one replaced block.
+func DiffTemplates(before, after string) []DiffLine {
+	a, b := lines(before), lines(after)
+	if len(a) > 2000 || len(b) > 2000 {
+		return append(block("-", a), block("+", b)...)
+	}
+	// common[i][j] is the length of the longest common part of a[i:] and b[j:].
+	common := make([][]int, len(a)+1)
+	for i := range common {
+		common[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i] == b[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			} else {
+				common[i][j] = max(common[i+1][j], common[i][j+1])
+			}
+		}
+	}
+	var diff []DiffLine
+	for i, j := 0, 0; i < len(a) || j < len(b); {
+		switch {
+		case i < len(a) && j < len(b) && a[i] == b[j]:
+			diff = append(diff, DiffLine{" ", i + 1, j + 1, a[i]})
+			i, j = i+1, j+1
+		case j == len(b) || (i < len(a) && common[i+1][j] >= common[i][j+1]):
+			diff = append(diff, DiffLine{"-", i + 1, 0, a[i]})
+			i++
+		default:
+			diff = append(diff, DiffLine{"+", 0, j + 1, b[j]})
+			j++
+		}
+	}
+	return diff
+}
+
+func block(sign string, texts []string) []DiffLine {
+	var list []DiffLine
+	for i, text := range texts {
+		line := DiffLine{Sign: sign, Text: text}
+		if sign == "-" {
+			line.Old = i + 1
+		} else {
+			line.New = i + 1
+		}
+		list = append(list, line)
+	}
+	return list
+}
+
+func lines(text string) []string {
+	text = strings.TrimSuffix(text, "\n")
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}
