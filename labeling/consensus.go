@@ -1,0 +1,169 @@
+package labeling
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Reading is what one labeler says of an item at their latest revision.
+type Reading struct {
+	LabelID   int64
+	LabelerID int64
+	Label     string // "" after an undo
+	Source    string // person or import
+}
+
+// Consensus is the label of an item after all its labelers.
+type Consensus struct {
+	Label        string // "" when nothing stands
+	Method       string // single, agreed, majority, split, adjudicated, withdrawn
+	FirstReading string // what the first labeler says: the first phase of sampling
+	Readings     int    // labelers whose latest revision stands
+}
+
+// Decide weighs the readings, first labeler first. An adjudication decides
+// whatever they say. Where they differ and nobody has decided, the first
+// reading keeps its place: a second label is there to measure agreement and
+// to call a reviewer, and may not move a rate by itself.
+func Decide(readings []Reading, adjudicated string) Consensus {
+	var standing []Reading
+	for _, r := range readings {
+		if r.Label != "" {
+			standing = append(standing, r)
+		}
+	}
+	c := Consensus{Readings: len(standing)}
+	if len(standing) > 0 {
+		c.FirstReading = standing[0].Label
+	}
+	switch {
+	case adjudicated != "":
+		c.Label, c.Method = adjudicated, "adjudicated"
+	case len(standing) == 0:
+		c.Method = "withdrawn"
+	case len(standing) == 1:
+		c.Label, c.Method = c.FirstReading, "single"
+	default:
+		c.Label, c.Method = weigh(standing)
+	}
+	return c
+}
+
+func weigh(standing []Reading) (label, method string) {
+	votes := map[string]int{}
+	for _, r := range standing {
+		votes[r.Label]++
+	}
+	first := standing[0].Label
+	if votes[first] == len(standing) {
+		return first, "agreed"
+	}
+	// Correct against hallucinated is a reviewer's to decide, however many
+	// stand on either side, unless the labels came decided from elsewhere.
+	clash := votes["correct"] > 0 && votes["hallucinated"] > 0 && standing[0].Source == "person"
+	for label, n := range votes {
+		if 2*n > len(standing) && !clash {
+			return label, "majority"
+		}
+	}
+	return first, "split"
+}
+
+// WantsThird reports whether two readings differ in a way that a third
+// labeler may settle.
+func WantsThird(readings []Reading) bool {
+	if len(readings) != 2 || readings[0].Label == "" || readings[1].Label == "" || readings[0].Label == readings[1].Label {
+		return false
+	}
+	pair := [2]string{readings[0].Label, readings[1].Label}
+	return pair != [2]string{"correct", "hallucinated"} && pair != [2]string{"hallucinated", "correct"}
+}
+
+// readingsOf returns the latest revision of each labeler of an item, in the
+// order in which they gave their first.
+func readingsOf(ctx context.Context, tx pgx.Tx, item int64) ([]Reading, error) {
+	rows, _ := tx.Query(ctx, `
+		SELECT DISTINCT ON (first_id, labeler_id) id AS label_id, labeler_id, coalesce(label, '') AS label, source
+		FROM (
+			SELECT *, min(id) OVER (PARTITION BY labeler_id) AS first_id FROM labels WHERE item_id = $1
+		) AS l
+		ORDER BY first_id, labeler_id, revision DESC`, item)
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Reading])
+}
+
+// settle brings the item, its consensus and the outbox up to the labels that
+// stand now. The caller holds the item's lock.
+func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID) (Consensus, error) {
+	readings, err := readingsOf(ctx, tx, item)
+	if err != nil {
+		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
+	}
+	var adjudicated string
+	err = tx.QueryRow(ctx, `
+		SELECT coalesce((SELECT label FROM adjudications WHERE item_id = $1 ORDER BY revision DESC LIMIT 1), '')`, item).Scan(&adjudicated)
+	if err != nil {
+		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
+	}
+	c := Decide(readings, adjudicated)
+	third := adjudicated == "" && WantsThird(readings)
+	batch := &pgx.Batch{}
+	batch.Queue(`
+		UPDATE items
+		SET labeled = $2,
+		    wanted = greatest(wanted, CASE WHEN $3 THEN 3 ELSE 0 END),
+		    done_at = CASE WHEN $2 >= wanted AND NOT $3 THEN coalesce(done_at, clock_timestamp()) END
+		WHERE id = $1`, item, c.Readings, third)
+	batch.Queue(`
+		INSERT INTO consensus AS c (item_id, event_id, label, method, first_reading, readings, revision, first_label, first_at)
+		VALUES ($1, $2, nullif($3, ''), $4, nullif($5, ''), $6, 1, nullif($3, ''), CASE WHEN $3 <> '' THEN clock_timestamp() END)
+		ON CONFLICT (item_id) DO UPDATE
+		SET label = EXCLUDED.label, method = EXCLUDED.method, first_reading = EXCLUDED.first_reading,
+		    readings = EXCLUDED.readings, revision = c.revision + 1, decided_at = clock_timestamp(),
+		    first_label = coalesce(c.first_label, EXCLUDED.first_label),
+		    first_at = coalesce(c.first_at, EXCLUDED.first_at)`,
+		item, event, c.Label, c.Method, c.FirstReading, c.Readings)
+	batch.Queue(`INSERT INTO label_outbox (item_id) VALUES ($1)`, item)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
+	}
+	return c, nil
+}
+
+// FirstConsensus is one response whose consensus came to be, for counters that
+// only ever grow: a later correction is counted apart.
+type FirstConsensus struct {
+	TaskClass    string
+	ModelVersion string
+	Label        string
+	Count        int64
+	Corrected    int64 // of Count, whose consensus is another one today
+}
+
+// FirstConsensuses counts the first consensus of every item of standard queues
+// since the beginning, without cannot_tell: the source of the exported
+// counters.
+func (s *Store) FirstConsensuses(ctx context.Context) ([]FirstConsensus, error) {
+	rows, _ := s.DB.Query(ctx, `
+		SELECT i.task_class, i.model_version, c.first_label AS label, count(*) AS count,
+		       count(*) FILTER (WHERE c.label IS DISTINCT FROM c.first_label) AS corrected
+		FROM consensus c
+		JOIN items i ON i.id = c.item_id
+		JOIN queues q ON q.id = i.queue_id
+		WHERE q.kind = 'standard' AND c.first_label IN ('correct', 'partially_correct', 'hallucinated')
+		GROUP BY i.task_class, i.model_version, c.first_label`)
+	return pgx.CollectRows(rows, pgx.RowToStructByName[FirstConsensus])
+}
+
+// Changed is when the labels last changed, for pages that say how fresh they are.
+func (s *Store) Changed(ctx context.Context) (time.Time, error) {
+	var at *time.Time
+	err := s.DB.QueryRow(ctx, `SELECT max(created_at) FROM labels WHERE id = (SELECT max(id) FROM labels)`).Scan(&at)
+	if err != nil || at == nil {
+		return time.Time{}, err
+	}
+	return *at, nil
+}

@@ -1,0 +1,448 @@
+package labeling
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"assay/internal/audit"
+	"assay/internal/auth"
+	"assay/internal/fault"
+	"assay/internal/postgres"
+)
+
+// Labels a person may give, in the order of the keys 1 to 4.
+var Labels = []string{"correct", "partially_correct", "hallucinated", "cannot_tell"}
+
+// Confidences are the steps of how sure a labeler is.
+var Confidences = []string{"low", "medium", "high"}
+
+// Answer is what a labeler says of an item.
+type Answer struct {
+	Label      string   `json:"label"`
+	Reasons    []string `json:"reasons,omitempty"`
+	Spans      []Span   `json:"spans,omitempty"`
+	Correction string   `json:"correction,omitempty"`
+	Note       string   `json:"note,omitempty"`
+	Confidence string   `json:"confidence,omitempty"`
+}
+
+// Span is a part of the response, in code points from its beginning; Start is
+// in it, End is not.
+type Span struct {
+	Start int `json:"start"`
+	End   int `json:"end"`
+}
+
+// The most a person may write into a label.
+const (
+	maxNote       = 4_000
+	maxCorrection = 20_000
+)
+
+// Label is one revision of one person's verdict on an item.
+type Label struct {
+	ID          int64
+	ItemID      int64
+	QueueID     int64
+	EventID     uuid.UUID
+	LabelerID   int64
+	Revision    int
+	Label       string // "" takes the label before it back
+	Consensus   string // of the item, after this revision
+	LabeledAt   time.Time
+	AlreadyThis bool // the same submit had arrived before
+}
+
+// Submitted is the job that follows a label, an undo, an import or an
+// adjudication; its kind is never renamed.
+type Submitted struct {
+	LabelID int64 `json:"label_id"` // 0 after an import or an adjudication: look at what waits
+}
+
+// Kind names the job.
+func (Submitted) Kind() string { return "labeling.submitted" }
+
+// submission is what the submit locks and needs to know.
+type submission struct {
+	ReservationID    int64
+	State            string
+	Live             bool
+	LabelerID        int64
+	ItemID           int64
+	QueueID          int64
+	EventID          uuid.UUID
+	Queue            string
+	QueueReasons     []string
+	SpansNeeded      bool
+	VerdictHidden    bool
+	TaskClass        string
+	ModelVersion     string
+	PromptTemplateID string
+	EvidenceVersion  string
+	PriorityClass    PriorityClass
+	FrameDay         time.Time
+	Design           string
+	SaltID           string
+	U                float64
+	RuleID           int64
+	Flags            json.RawMessage
+	Length           int // of the response, in code points
+	ElapsedMS        *int64
+}
+
+// Submit records the answer under the reservation's token: label, audit entry,
+// consensus and job in one transaction. The same key again returns the label
+// of the first time. A stale token is a Conflict, and the answer is kept as a
+// draft: nobody's text is ever lost.
+func (s *Store) Submit(ctx context.Context, actor auth.Actor, item int64, token uuid.UUID, key string, answer Answer) (Label, error) {
+	if err := actor.Require(auth.Label); err != nil {
+		return Label{}, err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return Label{}, err
+	}
+	if strings.TrimSpace(key) == "" || len(key) > 200 {
+		return Label{}, fault.Say(fault.Invalid, "A label needs an idempotency key of at most 200 characters.")
+	}
+	var label Label
+	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		var err error
+		label, err = s.submit(ctx, tx, actor, labeler, item, token, key, answer)
+		return err
+	})
+	if fault.Of(err) == fault.Conflict {
+		if kept := s.keep(ctx, labeler, item, answer, fault.Words(err)); kept != nil {
+			return Label{}, errors.Join(err, kept)
+		}
+	}
+	return label, err
+}
+
+func (s *Store) submit(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, item int64, token uuid.UUID, key string, answer Answer) (Label, error) {
+	sub, err := lockSubmission(ctx, tx, labeler, item, token)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Label{}, fmt.Errorf("submit item %d: %w", item, fault.NotFound)
+	}
+	if err != nil {
+		return Label{}, fmt.Errorf("submit item %d: %w", item, err)
+	}
+	if sub.State != "held" || !sub.Live {
+		if label, err := submittedBefore(ctx, tx, labeler, item, key); err == nil || !errors.Is(err, pgx.ErrNoRows) {
+			return label, err
+		}
+		return Label{}, whyStale(ctx, tx, labeler, item, token)
+	}
+	if err := sub.check(answer); err != nil {
+		return Label{}, err
+	}
+	label, err := s.insertLabel(ctx, tx, sub, key, answer)
+	if err != nil {
+		return Label{}, err
+	}
+	if err := s.follow(ctx, tx, actor, sub, &label); err != nil {
+		return Label{}, err
+	}
+	return label, nil
+}
+
+// lockSubmission locks the reservation first and the item second, as every
+// other act on both does.
+func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token uuid.UUID) (submission, error) {
+	var reservation int64
+	err := tx.QueryRow(ctx, `
+		SELECT id FROM reservations
+		WHERE token = $1 AND item_id = $2 AND labeler_id = $3
+		FOR UPDATE`, token, item, labeler).Scan(&reservation)
+	if err != nil {
+		return submission{}, err
+	}
+	rows, _ := tx.Query(ctx, `
+		SELECT r.id AS reservation_id, r.state, r.lease_until > clock_timestamp() AS live, r.labeler_id,
+		       i.id AS item_id, i.queue_id, i.event_id, i.task_class, i.model_version, i.prompt_template_id, i.evidence_version,
+		       i.priority_class, i.frame_day, i.design, i.salt_id, i.u, i.rule_id, i.flags,
+		       q.slug AS queue, q.reasons AS queue_reasons, q.spans_needed, q.verdict_hidden,
+		       char_length(coalesce(i.snapshot->>'response', '')) AS length,
+		       (1000 * extract(epoch FROM clock_timestamp() - coalesce(r.opened_at, r.reserved_at)))::bigint AS elapsed_ms
+		FROM reservations r
+		JOIN items i ON i.id = r.item_id
+		JOIN queues q ON q.id = i.queue_id
+		WHERE r.id = $1
+		FOR UPDATE OF i`, reservation)
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[submission])
+}
+
+func submittedBefore(ctx context.Context, tx pgx.Tx, labeler, item int64, key string) (Label, error) {
+	rows, _ := tx.Query(ctx, `
+		SELECT l.id, l.item_id, l.queue_id, l.event_id, l.labeler_id, l.revision, coalesce(l.label, '') AS label,
+		       coalesce(c.label, '') AS consensus, l.labeled_at, true AS already_this
+		FROM labels l JOIN consensus c ON c.item_id = l.item_id
+		WHERE l.labeler_id = $1 AND l.item_id = $2 AND l.idempotency_key = $3`, labeler, item, key)
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Label])
+}
+
+// check refuses an answer that the item's queue does not take.
+func (sub submission) check(a Answer) error {
+	if !slices.Contains(Labels, a.Label) {
+		return fault.Say(fault.Invalid, "Choose a label first: correct, partially correct, hallucinated or cannot tell.")
+	}
+	for _, reason := range a.Reasons {
+		if !slices.Contains(sub.QueueReasons, reason) {
+			return fault.Say(fault.Invalid, "This queue has no such reason. Reload the page: its reasons have changed.")
+		}
+	}
+	for _, span := range a.Spans {
+		if span.Start < 0 || span.End <= span.Start || span.End > sub.Length {
+			return fault.Say(fault.Invalid, "A marked span lies outside the response. Reload the page and mark it again.")
+		}
+	}
+	if sub.SpansNeeded && a.Label == "hallucinated" && len(a.Spans) == 0 {
+		return fault.Say(fault.Invalid, "Mark at least one hallucinated span: this queue needs it for hallucinated.")
+	}
+	if a.Confidence != "" && !slices.Contains(Confidences, a.Confidence) {
+		return fault.Say(fault.Invalid, "Confidence is low, medium or high.")
+	}
+	if utf8.RuneCountInString(a.Note) > maxNote || utf8.RuneCountInString(a.Correction) > maxCorrection {
+		return fault.Say(fault.Invalid, "A note has at most 4,000 characters, a correction 20,000. Your draft is kept.")
+	}
+	return nil
+}
+
+func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key string, a Answer) (Label, error) {
+	provenance, err := s.provenance(ctx, tx, sub)
+	if err != nil {
+		return Label{}, err
+	}
+	label := Label{
+		ItemID: sub.ItemID, QueueID: sub.QueueID, EventID: sub.EventID, LabelerID: sub.LabelerID, Label: a.Label,
+	}
+	err = tx.QueryRow(ctx, `
+		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, reasons, spans, confidence,
+		                    guide_id, reservation_id, source, provenance, idempotency_key, elapsed_ms)
+		SELECT $1, $2, $3, $4,
+		       (SELECT coalesce(max(revision), 0) + 1 FROM labels WHERE item_id = $1 AND labeler_id = $4),
+		       $5, $6, $7, nullif($8, ''),
+		       (SELECT id FROM guides WHERE task_class = $9 ORDER BY version DESC LIMIT 1),
+		       $10, 'person', $11, $12, $13
+		RETURNING id, revision, labeled_at`,
+		sub.ItemID, sub.QueueID, sub.EventID, sub.LabelerID, a.Label, cleanReasons(a.Reasons), sortedSpans(a.Spans), a.Confidence,
+		sub.TaskClass, sub.ReservationID, provenance, key, sub.ElapsedMS,
+	).Scan(&label.ID, &label.Revision, &label.LabeledAt)
+	switch {
+	case postgres.Violates(err, "labels_labeler_id_idempotency_key_key"):
+		return Label{}, fault.Say(fault.Invalid, "This idempotency key was used for another label.")
+	case err != nil:
+		return Label{}, fmt.Errorf("submit item %d: %w", sub.ItemID, err)
+	}
+	return label, insertTexts(ctx, tx, label.ID, a)
+}
+
+func insertTexts(ctx context.Context, tx pgx.Tx, label int64, a Answer) error {
+	if a.Correction == "" && a.Note == "" {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO label_texts (label_id, correction, note) VALUES ($1, $2, $3)`, label, a.Correction, a.Note)
+	return err
+}
+
+// follow does what goes with a label in its transaction: the place is taken
+// for good, the consensus moves, the audit knows, a job is told.
+func (s *Store) follow(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submission, label *Label) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE reservations SET state = 'labeled', ended_at = clock_timestamp() WHERE id = $1`, sub.ReservationID)
+	if err != nil {
+		return fmt.Errorf("submit item %d: %w", sub.ItemID, err)
+	}
+	c, err := settle(ctx, tx, sub.ItemID, sub.EventID)
+	if err != nil {
+		return err
+	}
+	label.Consensus = c.Label
+	if _, err := tx.Exec(ctx, `DELETE FROM drafts WHERE labeler_id = $1 AND item_id = $2`, sub.LabelerID, sub.ItemID); err != nil {
+		return err
+	}
+	err = audit.Record(ctx, tx, audit.Entry{
+		Actor: actor, Action: "label.submit", Object: fmt.Sprintf("item/%d", sub.ItemID),
+		What:  fmt.Sprintf("%s, revision %d", strings.ReplaceAll(label.Label, "_", " "), label.Revision),
+		After: map[string]any{"label_id": label.ID, "label": label.Label, "revision": label.Revision},
+	})
+	if err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, label.ID)
+}
+
+func (s *Store) tell(ctx context.Context, tx pgx.Tx, label int64) error {
+	if s.Jobs == nil {
+		return nil
+	}
+	_, err := s.Jobs.InsertTx(ctx, tx, Submitted{LabelID: label}, nil)
+	return err
+}
+
+// provenance is what a label carries with it wherever it goes: why it was
+// read, with what probability, who made the response, what the labeler saw.
+func (s *Store) provenance(ctx context.Context, tx pgx.Tx, sub submission) ([]byte, error) {
+	verdicts := []VerdictSeen{}
+	if s.Verdicts != nil && !sub.VerdictHidden {
+		var err error
+		if verdicts, err = s.Verdicts(ctx, tx, sub.EventID); err != nil {
+			return nil, fmt.Errorf("verdicts of %s: %w", sub.EventID, err)
+		}
+	}
+	return json.Marshal(map[string]any{
+		"flags":          sub.Flags,
+		"priority_class": sub.PriorityClass,
+		"frame":          sub.FrameDay.Format(time.DateOnly),
+		"design":         sub.Design,
+		"salt_id":        sub.SaltID,
+		"u":              sub.U,
+		"rule_id":        sub.RuleID,
+		"component": map[string]string{
+			"model_version":      sub.ModelVersion,
+			"prompt_template_id": sub.PromptTemplateID,
+			"evidence_version":   sub.EvidenceVersion,
+		},
+		"verdicts": verdicts,
+	})
+}
+
+// VerdictSeen is a validator's verdict that was on the page when the label was
+// given.
+type VerdictSeen struct {
+	Validator string `json:"validator"`
+	Version   string `json:"version"`
+	Verdict   string `json:"verdict"`
+}
+
+func cleanReasons(reasons []string) []string {
+	clean := []string{}
+	for _, r := range reasons {
+		if !slices.Contains(clean, r) {
+			clean = append(clean, r)
+		}
+	}
+	return clean
+}
+
+func sortedSpans(spans []Span) []Span {
+	sorted := append([]Span{}, spans...)
+	slices.SortFunc(sorted, func(a, b Span) int { return a.Start - b.Start })
+	return sorted
+}
+
+// Undo takes the actor's label of an item back, as a new revision, and holds
+// the item for them again with the old answer as their draft.
+func (s *Store) Undo(ctx context.Context, actor auth.Actor, item int64) (Reservation, error) {
+	if err := actor.Require(auth.Label); err != nil {
+		return Reservation{}, err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return Reservation{}, err
+	}
+	var held Reservation
+	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		held, err = s.undo(ctx, tx, actor, labeler, item)
+		return err
+	})
+	return held, err
+}
+
+func (s *Store) undo(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, item int64) (Reservation, error) {
+	old, err := s.lockLabeled(ctx, tx, labeler, item)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Reservation{}, fault.Say(fault.Conflict, "There is no label of yours on item %d to undo.", item)
+	}
+	if err != nil {
+		return Reservation{}, fmt.Errorf("undo item %d: %w", item, err)
+	}
+	if old.Adjudicated {
+		return Reservation{}, fault.Say(fault.Conflict, "A reviewer has decided item %d; your label stays beside the decision.", item)
+	}
+	var withdrawn int64
+	err = tx.QueryRow(ctx, `
+		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, guide_id, reservation_id, source, idempotency_key)
+		SELECT item_id, queue_id, event_id, labeler_id, revision + 1, NULL, guide_id, reservation_id, 'person', 'undo/' || id
+		FROM labels WHERE id = $1
+		RETURNING id`, old.LabelID).Scan(&withdrawn)
+	if err != nil {
+		return Reservation{}, fmt.Errorf("undo item %d: %w", item, err)
+	}
+	if err := s.keepIn(ctx, tx, labeler, item, old.Answer, ""); err != nil {
+		return Reservation{}, err
+	}
+	held, err := holdAgain(ctx, tx, old.ReservationID)
+	if err != nil {
+		return Reservation{}, fmt.Errorf("undo item %d: %w", item, err)
+	}
+	if _, err := settle(ctx, tx, item, old.EventID); err != nil {
+		return Reservation{}, err
+	}
+	err = audit.Record(ctx, tx, audit.Entry{
+		Actor: actor, Action: "label.undo", Object: fmt.Sprintf("item/%d", item),
+		What:   fmt.Sprintf("was %s", strings.ReplaceAll(old.Answer.Label, "_", " ")),
+		Before: map[string]any{"label_id": old.LabelID, "label": old.Answer.Label}, After: map[string]any{"label_id": withdrawn},
+	})
+	if err != nil {
+		return Reservation{}, err
+	}
+	return held, s.tell(ctx, tx, withdrawn)
+}
+
+type labeledBefore struct {
+	ReservationID int64
+	LabelID       int64
+	EventID       uuid.UUID
+	Adjudicated   bool
+	Answer        Answer
+}
+
+// lockLabeled locks the labeler's taken place and the item, and returns their
+// standing label.
+func (s *Store) lockLabeled(ctx context.Context, tx pgx.Tx, labeler, item int64) (labeledBefore, error) {
+	var old labeledBefore
+	err := tx.QueryRow(ctx, `
+		SELECT id FROM reservations
+		WHERE item_id = $1 AND labeler_id = $2 AND state = 'labeled'
+		FOR UPDATE`, item, labeler).Scan(&old.ReservationID)
+	if err != nil {
+		return old, err
+	}
+	if err := tx.QueryRow(ctx, `SELECT event_id FROM items WHERE id = $1 FOR UPDATE`, item).Scan(&old.EventID); err != nil {
+		return old, err
+	}
+	err = tx.QueryRow(ctx, `
+		SELECT l.id, l.label, l.reasons, l.spans, coalesce(l.confidence, ''), coalesce(t.correction, ''), coalesce(t.note, ''),
+		       EXISTS (SELECT FROM adjudications a WHERE a.item_id = l.item_id)
+		FROM labels l LEFT JOIN label_texts t ON t.label_id = l.id
+		WHERE l.item_id = $1 AND l.labeler_id = $2
+		ORDER BY l.revision DESC
+		LIMIT 1`, item, labeler).Scan(&old.LabelID, &old.Answer.Label, &old.Answer.Reasons, &old.Answer.Spans,
+		&old.Answer.Confidence, &old.Answer.Correction, &old.Answer.Note, &old.Adjudicated)
+	return old, err
+}
+
+// holdAgain ends a labeled reservation and opens another one in its place.
+func holdAgain(ctx context.Context, tx pgx.Tx, reservation int64) (Reservation, error) {
+	_, err := tx.Exec(ctx, `UPDATE reservations SET state = 'released', reason = 'undo' WHERE id = $1`, reservation)
+	if err != nil {
+		return Reservation{}, err
+	}
+	rows, _ := tx.Query(ctx, `
+		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, opened_at)
+		SELECT r.item_id, r.queue_id, r.labeler_id, clock_timestamp() + q.lease, clock_timestamp()
+		FROM reservations r JOIN queues q ON q.id = r.queue_id
+		WHERE r.id = $1
+		RETURNING `+reservationColumns, reservation)
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+}

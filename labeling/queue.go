@@ -1,0 +1,384 @@
+package labeling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"assay/internal/audit"
+	"assay/internal/auth"
+	"assay/internal/fault"
+	"assay/internal/postgres"
+)
+
+// Queue is an ordered set of items for people, filled by its rule.
+type Queue struct {
+	ID               int64         `json:"-"`
+	Slug             string        `json:"queue"`
+	Title            string        `json:"title"`
+	TaskClass        string        `json:"task_class"`
+	Kind             string        `json:"kind"` // standard; labels of discovery and practice queues reach no rate
+	LabelsWanted     int           `json:"labels_wanted"`
+	OverlapShare     float64       `json:"overlap_share"`     // of items that get a second, blind reading
+	MeasurementShare float64       `json:"measurement_share"` // of reservations that serve the rate, not harm
+	Lease            time.Duration `json:"-"`
+	VerdictHidden    bool          `json:"verdict_hidden"`
+	Blind            bool          `json:"blind"`
+	SpansNeeded      bool          `json:"spans_needed"`
+	Reasons          []string      `json:"reasons"` // codes, in the order of the keys 5 to 0
+	CreatedAt        time.Time     `json:"-"`
+	ArchivedAt       *time.Time    `json:"-"`
+}
+
+const queueColumns = `id, slug, title, task_class, kind, labels_wanted, overlap_share, measurement_share, lease,
+	verdict_hidden, blind, spans_needed, reasons, created_at, archived_at`
+
+// Queues lists the queues that are worked, by title.
+func (s *Store) Queues(ctx context.Context, actor auth.Actor) ([]Queue, error) {
+	if err := mayReadQueues(actor); err != nil {
+		return nil, err
+	}
+	rows, _ := s.DB.Query(ctx, `SELECT `+queueColumns+` FROM queues WHERE archived_at IS NULL ORDER BY title, id`)
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Queue])
+}
+
+// Queue returns the queue of that address.
+func (s *Store) Queue(ctx context.Context, actor auth.Actor, slug string) (Queue, error) {
+	if err := mayReadQueues(actor); err != nil {
+		return Queue{}, err
+	}
+	return s.queueBySlug(ctx, slug)
+}
+
+// mayReadQueues lets in whoever works in queues, sets them up or watches what
+// comes out of them.
+func mayReadQueues(actor auth.Actor) error {
+	if actor.May(auth.Label) || actor.May(auth.Configure) {
+		return nil
+	}
+	return actor.Require(auth.SeeMeasures)
+}
+
+func (s *Store) queueBySlug(ctx context.Context, slug string) (Queue, error) {
+	return oneQueue(ctx, s.DB, `slug = $1`, slug)
+}
+
+func (s *Store) queueByID(ctx context.Context, id int64) (Queue, error) {
+	return oneQueue(ctx, s.DB, `id = $1`, id)
+}
+
+func oneQueue(ctx context.Context, db postgres.DB, where string, arg any) (Queue, error) {
+	rows, _ := db.Query(ctx, `SELECT `+queueColumns+` FROM queues WHERE `+where, arg)
+	queue, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Queue])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Queue{}, fmt.Errorf("queue %v: %w", arg, fault.NotFound)
+	}
+	return queue, err
+}
+
+// Rule is one version of what fills a queue. A nil cap takes everything of the
+// class, a number the responses of one class and day with the smallest u.
+type Rule struct {
+	ID          int64
+	QueueID     int64
+	Version     int
+	CapSafety   *int
+	CapNegative *int
+	CapImplicit *int
+	CapRandom   *int
+	Note        string
+	Author      string
+	CreatedAt   time.Time
+}
+
+// Cap returns how many responses of the class and day may be in the queue,
+// and false when there is no limit.
+func (r Rule) Cap(class PriorityClass) (int, bool) {
+	limit := map[PriorityClass]*int{Safety: r.CapSafety, Negative: r.CapNegative, Implicit: r.CapImplicit, Random: r.CapRandom}[class]
+	if limit == nil {
+		return 0, false
+	}
+	return *limit, true
+}
+
+// The caps of a new queue's first rule: all of what may have done harm first,
+// and of the rest as much as a few people read in a day.
+const defaultCap = 500
+
+// Rule returns the newest rule of a queue.
+func (s *Store) Rule(ctx context.Context, actor auth.Actor, queue int64) (Rule, error) {
+	if err := mayReadQueues(actor); err != nil {
+		return Rule{}, err
+	}
+	return newestRule(ctx, s.DB, queue)
+}
+
+func newestRule(ctx context.Context, db postgres.DB, queue int64) (Rule, error) {
+	rows, _ := db.Query(ctx, `
+		SELECT id, queue_id, version, cap_safety, cap_negative, cap_implicit, cap_random, note, author, created_at
+		FROM queue_rules
+		WHERE queue_id = $1
+		ORDER BY version DESC
+		LIMIT 1`, queue)
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Rule])
+}
+
+// SetRule makes the next version of a queue's rule. Decisions already made
+// keep naming the version they were made under.
+func (s *Store) SetRule(ctx context.Context, actor auth.Actor, queue string, rule Rule) (Rule, error) {
+	if err := actor.Require(auth.Configure); err != nil {
+		return Rule{}, err
+	}
+	q, err := s.queueBySlug(ctx, queue)
+	if err != nil {
+		return Rule{}, err
+	}
+	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		before, err := newestRule(ctx, tx, q.ID)
+		if err != nil {
+			return err
+		}
+		rule.QueueID, rule.Author = q.ID, actor.Name
+		err = tx.QueryRow(ctx, `
+			INSERT INTO queue_rules (queue_id, version, cap_safety, cap_negative, cap_implicit, cap_random, note, author)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			RETURNING id, version, created_at`,
+			q.ID, before.Version+1, rule.CapSafety, rule.CapNegative, rule.CapImplicit, rule.CapRandom, rule.Note, rule.Author,
+		).Scan(&rule.ID, &rule.Version, &rule.CreatedAt)
+		if err != nil {
+			return fmt.Errorf("set rule of queue %s: %w", queue, err)
+		}
+		return audit.Record(ctx, tx, audit.Entry{
+			Actor: actor, Action: "rule.set", Object: "queue/" + queue, Before: before, After: rule,
+		})
+	})
+	return rule, err
+}
+
+// ensureQueue returns the standard queue of a task class, making it with its
+// first rule and guide when there is none.
+func ensureQueue(ctx context.Context, tx pgx.Tx, actor auth.Actor, taskClass string) (Queue, error) {
+	queue, err := oneQueue(ctx, tx, `kind = 'standard' AND archived_at IS NULL AND task_class = $1`, taskClass)
+	if fault.Of(err) != fault.NotFound {
+		return queue, err
+	}
+	guide, err := ensureGuide(ctx, tx, taskClass)
+	if err != nil {
+		return Queue{}, err
+	}
+	slug, err := freeSlug(ctx, tx, taskClass)
+	if err != nil {
+		return Queue{}, err
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO queues (slug, title, task_class, reasons)
+		VALUES ($1, $2, $3, $4)
+		ON CONFLICT DO NOTHING`, slug, titleOf(taskClass), taskClass, reasonsOf(taskClass))
+	if err != nil {
+		return Queue{}, fmt.Errorf("open a queue for %q: %w", taskClass, err)
+	}
+	queue, err = oneQueue(ctx, tx, `kind = 'standard' AND archived_at IS NULL AND task_class = $1`, taskClass)
+	if err != nil {
+		return Queue{}, err
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO queue_rules (queue_id, version, cap_negative, cap_implicit, cap_random, note, author)
+		VALUES ($1, 1, $2, $2, $2, 'Any flag of this task class, and at random.', $3)
+		ON CONFLICT DO NOTHING`, queue.ID, defaultCap, actor.Name)
+	if err != nil {
+		return Queue{}, err
+	}
+	return queue, audit.Record(ctx, tx, audit.Entry{
+		Actor: actor, Action: "queue.open", Object: "queue/" + queue.Slug, After: map[string]any{"task_class": taskClass, "guide": guide.Version},
+	})
+}
+
+var notSlug = regexp.MustCompile(`[^a-z0-9_]+`)
+
+// freeSlug makes an address of a task class, which is a word of somebody
+// else's program and may be anything.
+func freeSlug(ctx context.Context, tx pgx.Tx, taskClass string) (string, error) {
+	base := strings.Trim(notSlug.ReplaceAllString(strings.ToLower(taskClass), "-"), "-_")
+	if base == "" {
+		base = "queue"
+	}
+	base = base[:min(len(base), 60)]
+	for n := 1; ; n++ {
+		slug := base
+		if n > 1 {
+			slug = fmt.Sprintf("%s-%d", base, n)
+		}
+		var taken bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM queues WHERE slug = $1)`, slug).Scan(&taken); err != nil || !taken {
+			return slug, err
+		}
+	}
+}
+
+var titles = map[string]string{
+	"spreadsheet_formula": "Formula answers",
+	"sql_query":           "SQL answers",
+	"code_generation":     "Code answers",
+	"file_edit":           "File edits",
+	"summarization":       "Summaries",
+	"closed_book_qa":      "Closed-book answers",
+	"rag_qa":              "Answers from documents",
+	"summarize_extract":   "Extracts and summaries",
+}
+
+// titleOf names the queue of a task class as people say it.
+func titleOf(taskClass string) string {
+	if title, ok := titles[taskClass]; ok {
+		return title
+	}
+	words := strings.Join(strings.FieldsFunc(taskClass, func(r rune) bool { return r == '_' || r == '-' || r == ' ' }), " ")
+	if words == "" {
+		return "Answers without a task class"
+	}
+	runes := []rune(words)
+	return strings.ToUpper(string(runes[:1])) + string(runes[1:min(len(runes), 60)])
+}
+
+var reasonCodes = map[string][]string{
+	"spreadsheet_formula": {"wrong_value", "wrong_range", "invented_function", "false_explanation", "ignores_question", "other"},
+	"sql_query":           {"wrong_value", "wrong_result", "invented_column", "false_explanation", "ignores_question", "other"},
+	"code_generation":     {"does_not_run", "wrong_result", "invented_function", "false_explanation", "ignores_question", "other"},
+	"file_edit":           {"wrong_edit", "edit_missing", "edit_unasked", "false_explanation", "ignores_question", "other"},
+}
+
+func reasonsOf(taskClass string) []string {
+	if codes, ok := reasonCodes[taskClass]; ok {
+		return codes
+	}
+	return []string{"contradicts_source", "not_in_source", "invented_reference", "leaves_out", "ignores_question", "other"}
+}
+
+// Counts says what is in the queue for this actor.
+func (s *Store) Counts(ctx context.Context, actor auth.Actor, queue Queue) (Counts, error) {
+	if err := mayReadQueues(actor); err != nil {
+		return Counts{}, err
+	}
+	labeler := int64(0)
+	if actor.May(auth.Label) && actor.Kind == auth.Person {
+		var err error
+		if labeler, err = s.LabelerOf(ctx, actor); err != nil {
+			return Counts{}, err
+		}
+	}
+	rows, _ := s.DB.Query(ctx, `
+		WITH mine AS (
+			SELECT DISTINCT ON (item_id) item_id, state FROM reservations
+			WHERE labeler_id = $2 AND queue_id = $1 AND state IN ('held', 'labeled', 'skipped', 'put_off')
+			ORDER BY item_id, id DESC
+		)
+		SELECT count(*) FILTER (WHERE taken < wanted AND mine.state IS NULL) AS free,
+		       count(*) FILTER (WHERE taken > labeled) AS reserved,
+		       count(*) FILTER (WHERE taken < wanted AND mine.state IN ('labeled', 'skipped')) AS another,
+		       count(*) FILTER (WHERE taken < wanted AND mine.state = 'put_off') AS put_off,
+		       count(*) FILTER (WHERE labeled >= wanted) AS done,
+		       (SELECT min(lease_until) FROM reservations
+		        WHERE queue_id = $1 AND state = 'held' AND labeler_id <> $2) AS next_frees,
+		       clock_timestamp() AS database_at
+		FROM items LEFT JOIN mine ON mine.item_id = items.id
+		WHERE queue_id = $1 AND removed_at IS NULL`, queue.ID, labeler)
+	counts, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Counts])
+	if err != nil {
+		return Counts{}, fmt.Errorf("count queue %s: %w", queue.Slug, err)
+	}
+	return counts, nil
+}
+
+// Remove takes an item out of its queue for good: no rule brings it back.
+func (s *Store) Remove(ctx context.Context, actor auth.Actor, item int64, reason string) error {
+	if err := actor.Require(auth.Configure); err != nil {
+		return err
+	}
+	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
+			UPDATE items SET removed_at = now(), removed_by = $2, removed_reason = $3
+			WHERE id = $1 AND removed_at IS NULL`, item, actor.Name, reason)
+		if err != nil {
+			return fmt.Errorf("remove item %d: %w", item, err)
+		}
+		if tag.RowsAffected() == 0 {
+			return fmt.Errorf("remove item %d: %w", item, fault.NotFound)
+		}
+		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "item.remove", Object: fmt.Sprintf("item/%d", item), Reason: reason})
+	})
+}
+
+// plan is what measuring knows of a queue: counts of a moment ago, moved on by
+// what this process has reserved since, so that many labelers do not all run
+// to the same frame.
+type plan struct {
+	mu     sync.Mutex
+	at     time.Time
+	frames []Frame
+}
+
+const (
+	planAge    = 10 * time.Second
+	planWindow = 30 * 24 * time.Hour
+)
+
+// measureNext chooses the frame where the next label narrows the rate most.
+func (s *Store) measureNext(ctx context.Context, queue Queue) (Frame, bool, error) {
+	kept, _ := s.plans.LoadOrStore(queue.ID, &plan{})
+	p := kept.(*plan)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.at) > planAge {
+		frames, err := s.frames(ctx, queue.ID, time.Now().Add(-planWindow))
+		if err != nil {
+			return Frame{}, false, err
+		}
+		p.frames, p.at = frames, time.Now()
+	}
+	frame, ok := Measure(p.frames)
+	if !ok {
+		return Frame{}, false, nil
+	}
+	for i := range p.frames {
+		if p.frames[i].Class == frame.Class && p.frames[i].Day.Equal(frame.Day) {
+			p.frames[i].Labeled++
+			p.frames[i].Untouched--
+		}
+	}
+	return frame, true, nil
+}
+
+// frames counts every stratum and day of the queue. The counts of the
+// telemetry store go before those of the queue, which a cap makes smaller. When
+// nothing lies in the window, as with data from long ago, all days count.
+func (s *Store) frames(ctx context.Context, queue int64, since time.Time) ([]Frame, error) {
+	rows, _ := s.DB.Query(ctx, `
+		WITH window_start AS (
+			SELECT CASE WHEN EXISTS (SELECT FROM items WHERE queue_id = $1 AND frame_day >= $2)
+			            THEN $2::date ELSE '-infinity'::date END AS day
+		), frames AS (
+			SELECT priority_class, frame_day,
+			       min(items.task_class) AS task_class,
+			       count(*) AS items,
+			       count(*) FILTER (WHERE labeled > 0) AS labeled,
+			       count(*) FILTER (WHERE c.first_reading = 'hallucinated') AS hallucinated,
+			       count(*) FILTER (WHERE taken = 0 AND passed_over = 0) AS untouched
+			FROM items LEFT JOIN consensus c ON c.item_id = items.id
+			WHERE queue_id = $1 AND removed_at IS NULL AND design = 'bottom_k'
+			  AND frame_day >= (SELECT day FROM window_start)
+			GROUP BY priority_class, frame_day
+		)
+		SELECT f.priority_class AS class, f.frame_day AS day,
+		       greatest(f.items, coalesce(sum(t.readable), 0))::bigint AS readable,
+		       f.labeled, f.hallucinated, f.untouched
+		FROM frames f
+		LEFT JOIN frame_totals t
+		       ON t.frame_day = f.frame_day AND t.task_class = f.task_class AND t.priority_class = f.priority_class
+		GROUP BY f.priority_class, f.frame_day, f.items, f.labeled, f.hallucinated, f.untouched`, queue, frameDay(since))
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Frame])
+}

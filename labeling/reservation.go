@@ -1,0 +1,439 @@
+package labeling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"assay/internal/auth"
+	"assay/internal/fault"
+	"assay/internal/postgres"
+)
+
+// Reservation is a labeler's time-limited hold on an item. Its token fences:
+// a label, a skip or a renewal that carries another token is refused.
+type Reservation struct {
+	ID         int64     `json:"-"`
+	Token      uuid.UUID `json:"token"`
+	ItemID     int64     `json:"item_id"`
+	QueueID    int64     `json:"-"`
+	LabelerID  int64     `json:"-"`
+	ReservedAt time.Time `json:"reserved_at"`
+	LeaseUntil time.Time `json:"lease_until"` // by the database's clock
+}
+
+// Left is how long the reservation lasts, seen from now; never negative.
+func (r Reservation) Left(now time.Time) time.Duration { return max(0, r.LeaseUntil.Sub(now)) }
+
+// Counts says what is in a queue for one labeler, so that an empty queue can
+// explain itself.
+type Counts struct {
+	Free       int64      `json:"free"`                 // this labeler may reserve them now
+	Reserved   int64      `json:"reserved"`             // held by anybody, this labeler included
+	NextFrees  *time.Time `json:"next_frees,omitempty"` // when the first lease of another labeler ends
+	Another    int64      `json:"waiting_for_another"`  // this labeler had them; they wait for somebody else
+	PutOff     int64      `json:"put_off"`              // this labeler put them off
+	Done       int64      `json:"done"`                 // have all their labels
+	DatabaseAt time.Time  `json:"-"`                    // the clock that NextFrees is of
+}
+
+// Total is everything that was or is to be labeled in the queue.
+func (c Counts) Total() int64 { return c.Free + c.Reserved + c.Another + c.PutOff + c.Done }
+
+// ErrNothingFree is returned when a queue has nothing for this labeler. Counts
+// says why.
+var ErrNothingFree = errors.New("nothing is free")
+
+const reservationColumns = `id, token, item_id, queue_id, labeler_id, reserved_at, lease_until`
+
+// The ways to an item, each one statement: choose, lock against everybody
+// else, and hold. Rows that others are choosing at this moment are passed over.
+const (
+	reserveNext = `
+		WITH next AS (
+			SELECT id FROM items
+			WHERE queue_id = $1
+			  AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+			ORDER BY harm, frame_day DESC, u
+			LIMIT 1
+			FOR UPDATE SKIP LOCKED
+		)` + hold
+
+	reserveInFrame = `
+		WITH next AS (
+			SELECT id FROM items
+			WHERE queue_id = $1 AND harm = $4 AND frame_day = $5
+			  AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+			ORDER BY u
+			LIMIT 1
+			FOR UPDATE SKIP LOCKED
+		)` + hold
+
+	reserveAnother = `
+		WITH next AS (
+			SELECT id FROM items
+			WHERE queue_id = $1
+			  AND taken < wanted AND (taken > 0 OR passed_over > 0) AND removed_at IS NULL
+			  AND NOT EXISTS (
+				SELECT FROM reservations r
+				WHERE r.item_id = items.id AND r.labeler_id = $2
+				  AND r.state IN ('held', 'labeled', 'skipped', 'put_off'))
+			ORDER BY harm, frame_day DESC, u
+			LIMIT 1
+			FOR UPDATE SKIP LOCKED
+		)` + hold
+
+	reservePutOff = `
+		WITH next AS (
+			SELECT id FROM items
+			WHERE queue_id = $1
+			  AND taken < wanted AND removed_at IS NULL
+			  AND id IN (SELECT item_id FROM reservations WHERE labeler_id = $2 AND queue_id = $1 AND state = 'put_off')
+			  AND NOT EXISTS (
+				SELECT FROM reservations r
+				WHERE r.item_id = items.id AND r.labeler_id = $2
+				  AND r.state IN ('held', 'labeled', 'skipped'))
+			ORDER BY harm, frame_day DESC, u
+			LIMIT 1
+			FOR UPDATE SKIP LOCKED
+		)` + hold
+
+	reserveThis = `
+		WITH next AS (
+			SELECT id, queue_id FROM items
+			WHERE id = $1 AND taken < wanted AND removed_at IS NULL
+			FOR UPDATE
+		)
+		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until)
+		SELECT id, queue_id, $2, clock_timestamp() + $3 FROM next
+		RETURNING ` + reservationColumns
+
+	hold = `
+		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until)
+		SELECT id, $1, $2, clock_timestamp() + $3 FROM next
+		RETURNING ` + reservationColumns
+)
+
+// Reserve returns what the actor already holds in the queue, oldest first,
+// else holds the next item for them. It returns ErrNothingFree when there is
+// none.
+func (s *Store) Reserve(ctx context.Context, actor auth.Actor, queue string) (Reservation, error) {
+	return s.reserve(ctx, actor, queue, 0)
+}
+
+// ReserveAhead holds one item beside the one the actor is reading, so that the
+// next is there when the label is given. What is already held serves.
+func (s *Store) ReserveAhead(ctx context.Context, actor auth.Actor, queue string, reading int64) (Reservation, error) {
+	return s.reserve(ctx, actor, queue, reading)
+}
+
+func (s *Store) reserve(ctx context.Context, actor auth.Actor, slug string, beside int64) (Reservation, error) {
+	if err := actor.Require(auth.Label); err != nil {
+		return Reservation{}, err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return Reservation{}, err
+	}
+	queue, err := s.queueBySlug(ctx, slug)
+	if err != nil {
+		return Reservation{}, err
+	}
+	held, err := s.heldBy(ctx, labeler, queue.ID, beside)
+	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
+		return held, err
+	}
+	return s.reserveFrom(ctx, queue, labeler)
+}
+
+// heldBy returns the oldest unexpired reservation of the labeler in the queue,
+// except of one item.
+func (s *Store) heldBy(ctx context.Context, labeler, queue, except int64) (Reservation, error) {
+	rows, _ := s.DB.Query(ctx, `
+		SELECT `+reservationColumns+` FROM reservations
+		WHERE labeler_id = $1 AND queue_id = $2 AND item_id <> $3
+		  AND state = 'held' AND lease_until > clock_timestamp()
+		ORDER BY id
+		LIMIT 1`, labeler, queue, except)
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+}
+
+func (s *Store) reserveFrom(ctx context.Context, queue Queue, labeler int64) (Reservation, error) {
+	ways := Ways(s.draw(), s.draw(), queue.MeasurementShare)
+	r, err := s.tryWays(ctx, queue, labeler, ways)
+	if !errors.Is(err, ErrNothingFree) {
+		return r, err
+	}
+	freed, err := s.expire(ctx, queue.ID)
+	if err != nil || freed == 0 {
+		return Reservation{}, cmpErr(err, ErrNothingFree)
+	}
+	return s.tryWays(ctx, queue, labeler, ways)
+}
+
+func (s *Store) tryWays(ctx context.Context, queue Queue, labeler int64, ways []Way) (Reservation, error) {
+	for _, way := range ways {
+		r, err := s.tryWay(ctx, queue, labeler, way)
+		switch {
+		case err == nil:
+			return r, nil
+		case errors.Is(err, pgx.ErrNoRows), errors.Is(err, ErrNothingFree):
+		case postgres.Violates(err, "reservations_one_per_labeler"):
+			// Another tab of the same labeler was faster; the next way is as good.
+		default:
+			return Reservation{}, fmt.Errorf("reserve in queue %s: %w", queue.Slug, err)
+		}
+	}
+	return Reservation{}, ErrNothingFree
+}
+
+func (s *Store) tryWay(ctx context.Context, queue Queue, labeler int64, way Way) (Reservation, error) {
+	args := []any{queue.ID, labeler, queue.Lease}
+	statement := reserveNext
+	switch way {
+	case WayMeasure:
+		frame, ok, err := s.measureNext(ctx, queue)
+		if err != nil || !ok {
+			return Reservation{}, cmpErr(err, ErrNothingFree)
+		}
+		statement = reserveInFrame
+		args = append(args, frame.Class.Rank(), frame.Day)
+	case WayAnother:
+		statement = reserveAnother
+	case WayLater:
+		statement = reservePutOff
+	}
+	rows, _ := s.DB.Query(ctx, statement, args...)
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+}
+
+// ReserveItem holds this one item: to come back to what was put off, or to
+// what was lost with a lease. It is a Conflict when others have all its places.
+func (s *Store) ReserveItem(ctx context.Context, actor auth.Actor, item int64) (Reservation, error) {
+	if err := actor.Require(auth.Label); err != nil {
+		return Reservation{}, err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return Reservation{}, err
+	}
+	if known, err := s.knows(ctx, labeler, item); err != nil || !known {
+		return Reservation{}, cmpErr(err, fmt.Errorf("reserve item %d: %w", item, fault.NotFound))
+	}
+	return reserveItem(ctx, s.DB, labeler, item)
+}
+
+func reserveItem(ctx context.Context, db postgres.DB, labeler, item int64) (Reservation, error) {
+	rows, _ := db.Query(ctx, `
+		SELECT `+reservationColumns+` FROM reservations
+		WHERE item_id = $1 AND labeler_id = $2 AND state = 'held' AND lease_until > clock_timestamp()`, item, labeler)
+	held, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
+		return held, err
+	}
+	if _, err := expireItem(ctx, db, item); err != nil {
+		return Reservation{}, err
+	}
+	rows, _ = db.Query(ctx, reserveThis, item, labeler, leaseOf(ctx, db, item))
+	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return Reservation{}, fault.Say(fault.Conflict, "Item %d is not free: others have all its places. A draft of yours is kept.", item)
+	case postgres.Violates(err, "reservations_one_per_labeler"):
+		return Reservation{}, fault.Say(fault.Conflict, "You labeled item %d already. Undo that label to change it.", item)
+	}
+	return r, err
+}
+
+// ReserveBeyond makes one more place at an item that others have filled, for a
+// labeler whose submit came too late: what they wrote still counts, as one
+// more reading. It asks for the draft that such a submit leaves.
+func (s *Store) ReserveBeyond(ctx context.Context, actor auth.Actor, item int64) (Reservation, error) {
+	draft, err := s.Draft(ctx, actor, item)
+	if err != nil {
+		return Reservation{}, err
+	}
+	if draft.Refused == "" {
+		return s.ReserveItem(ctx, actor, item)
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return Reservation{}, err
+	}
+	var held Reservation
+	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+			UPDATE items SET wanted = wanted + 1, done_at = NULL
+			WHERE id = $1 AND taken = wanted AND wanted < 99 AND removed_at IS NULL`, item)
+		if err != nil {
+			return fmt.Errorf("reserve item %d beyond its places: %w", item, err)
+		}
+		held, err = reserveItem(ctx, tx, labeler, item)
+		return err
+	})
+	return held, err
+}
+
+func leaseOf(ctx context.Context, db postgres.DB, item int64) time.Duration {
+	lease := 15 * time.Minute
+	db.QueryRow(ctx, `SELECT q.lease FROM items i JOIN queues q ON q.id = i.queue_id WHERE i.id = $1`, item).Scan(&lease)
+	return lease
+}
+
+// knows reports whether the labeler ever held the item. Whoever never did may
+// not reach it by its number: what comes next is the queue's to say.
+func (s *Store) knows(ctx context.Context, labeler, item int64) (bool, error) {
+	var known bool
+	err := s.DB.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM reservations WHERE item_id = $1 AND labeler_id = $2)`, item, labeler).Scan(&known)
+	return known, err
+}
+
+// Renew extends the lease from now, because somebody is there. A reservation
+// that has ended is a Conflict.
+func (s *Store) Renew(ctx context.Context, actor auth.Actor, item int64, token uuid.UUID) (Reservation, error) {
+	if err := actor.Require(auth.Label); err != nil {
+		return Reservation{}, err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return Reservation{}, err
+	}
+	rows, _ := s.DB.Query(ctx, `
+		UPDATE reservations r
+		SET lease_until = clock_timestamp() + q.lease
+		FROM queues q
+		WHERE q.id = r.queue_id AND r.item_id = $1 AND r.token = $2 AND r.labeler_id = $3
+		  AND r.state = 'held' AND r.lease_until > clock_timestamp()
+		RETURNING r.id, r.token, r.item_id, r.queue_id, r.labeler_id, r.reserved_at, r.lease_until`, item, token, labeler)
+	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Reservation{}, whyStale(ctx, s.DB, labeler, item, token)
+	}
+	return r, err
+}
+
+// Opened marks the reservation as shown. The time from here to the label is
+// what the label took; a page fetched ahead is not yet being read.
+func (s *Store) Opened(ctx context.Context, r Reservation) error {
+	_, err := s.DB.Exec(ctx, `
+		UPDATE reservations SET opened_at = clock_timestamp() WHERE id = $1 AND opened_at IS NULL`, r.ID)
+	return err
+}
+
+// SkipReasons are the reasons a labeler may pass an item over for good.
+var SkipReasons = []string{"language", "not_my_field", "text_missing", "broken", "distressing", "other"}
+
+// Skip gives the item to others and never serves it to this labeler again.
+func (s *Store) Skip(ctx context.Context, actor auth.Actor, item int64, token uuid.UUID, reason string) error {
+	if !contains(SkipReasons, reason) {
+		return fault.Say(fault.Invalid, "Choose a reason to skip: it tells the next person what to expect.")
+	}
+	return s.end(ctx, actor, item, token, "skipped", reason)
+}
+
+// Later puts the item off: to the end for this labeler, free for others.
+func (s *Store) Later(ctx context.Context, actor auth.Actor, item int64, token uuid.UUID) error {
+	return s.end(ctx, actor, item, token, "put_off", "")
+}
+
+// Release gives the item back as if it had never been reserved.
+func (s *Store) Release(ctx context.Context, actor auth.Actor, item int64, token uuid.UUID) error {
+	return s.end(ctx, actor, item, token, "released", "")
+}
+
+func (s *Store) end(ctx context.Context, actor auth.Actor, item int64, token uuid.UUID, state, reason string) error {
+	if err := actor.Require(auth.Label); err != nil {
+		return err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return err
+	}
+	tag, err := s.DB.Exec(ctx, `
+		UPDATE reservations
+		SET state = $4, reason = $5, ended_at = clock_timestamp()
+		WHERE item_id = $1 AND token = $2 AND labeler_id = $3 AND state = 'held'`, item, token, labeler, state, reason)
+	if err != nil {
+		return fmt.Errorf("end reservation of item %d: %w", item, err)
+	}
+	if tag.RowsAffected() == 1 {
+		return nil
+	}
+	var already bool // the second of two clicks finds it done, as asked
+	err = s.DB.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM reservations WHERE token = $1 AND labeler_id = $2 AND state = $3)`, token, labeler, state).Scan(&already)
+	if err != nil || already {
+		return err
+	}
+	return whyStale(ctx, s.DB, labeler, item, token)
+}
+
+// whyStale says in words what became of a reservation that no longer holds.
+func whyStale(ctx context.Context, db postgres.DB, labeler, item int64, token uuid.UUID) error {
+	var state string
+	var until time.Time
+	err := db.QueryRow(ctx, `
+		SELECT state, lease_until FROM reservations
+		WHERE token = $1 AND item_id = $2 AND labeler_id = $3`, token, item, labeler).Scan(&state, &until)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("reservation of item %d: %w", item, fault.NotFound)
+	case err != nil:
+		return err
+	case state == "labeled":
+		return fault.Say(fault.Conflict, "Item %d has your label already, from another tab or an earlier click.", item)
+	case state == "held" || state == "expired":
+		return fault.Say(fault.Conflict, "Your reservation of item %d ended at %s UTC.", item, until.UTC().Format("15:04"))
+	}
+	return fault.Say(fault.Conflict, "You gave item %d back before this arrived.", item)
+}
+
+// Expire ends every reservation whose lease is over by the database's clock
+// and returns how many there were. Safe to repeat and beside itself.
+func (s *Store) Expire(ctx context.Context, actor auth.Actor) (int64, error) {
+	if err := actor.Require(auth.RunWork); err != nil {
+		return 0, err
+	}
+	return s.expire(ctx, 0)
+}
+
+func (s *Store) expire(ctx context.Context, queue int64) (int64, error) {
+	tag, err := s.DB.Exec(ctx, `
+		UPDATE reservations
+		SET state = 'expired', ended_at = clock_timestamp()
+		WHERE id IN (
+			SELECT id FROM reservations
+			WHERE state = 'held' AND lease_until <= clock_timestamp()
+			  AND ($1 = 0 OR queue_id = $1)
+			FOR UPDATE SKIP LOCKED)`, queue)
+	return tag.RowsAffected(), err
+}
+
+func expireItem(ctx context.Context, db postgres.DB, item int64) (int64, error) {
+	tag, err := db.Exec(ctx, `
+		UPDATE reservations
+		SET state = 'expired', ended_at = clock_timestamp()
+		WHERE item_id = $1 AND state = 'held' AND lease_until <= clock_timestamp()`, item)
+	return tag.RowsAffected(), err
+}
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+func contains(list []string, word string) bool {
+	for _, w := range list {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}

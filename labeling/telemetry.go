@@ -1,0 +1,4 @@
+package labeling
+
+// Telemetry is what labeling asks of the telemetry store.
+type Telemetry interface{}
