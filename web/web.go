@@ -1,0 +1,124 @@
+// Package web is everything that is asked for over HTTP: pages, forms, the
+// JSON interface and ingest. It is a thin door: a handler reads the request,
+// calls one stage method and answers; what may be done, and by whom, is
+// decided in the stage.
+//
+// Read this file first: it is the site map. A page is three files,
+// session_show.go (handler, page struct worded for people, pure builder),
+// session_show.templ and session_show_test.go, plus its line in routes.
+package web
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"assay/internal/auth"
+	"assay/internal/auth/keys"
+	"assay/internal/auth/people"
+	"assay/internal/postgres"
+)
+
+// Config is what the door must be told. The zero value serves loopback.
+type Config struct {
+	PublicURL      string         // what people type, "https://assay.example.org"; default http://127.0.0.1:8080
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts; default nobody's
+	Demo           bool           // the role switcher of a product on one machine; never in production
+	Limits         Limits         // requests a second
+	Log            *slog.Logger   // default discards
+	Metrics        prometheus.Registerer
+	Static         fs.FS // styles, scripts, fonts; the page's addresses carry their hash
+	Clock          func() time.Time
+}
+
+// Stages is what the handlers call. A stage that is not wired answers 503 on
+// its own pages and leaves the others alone.
+type Stages struct {
+	DB     postgres.DB
+	People *people.Register
+	Keys   *keys.Ring
+	Checks []Check // asked by /readyz beside PostgreSQL
+
+	// Paging counts the alerts that page now, for the bar.
+	Paging func(ctx context.Context, actor auth.Actor) (int, error)
+}
+
+// routes is the site map: every address the product answers, who may ask, and
+// the handler. A route without an access fails at start and in the tests.
+func routes() []route {
+	return []route{
+		{"GET", "/", signedIn(), (*site).homeShow},
+		{"GET", "/search", signedIn(), (*site).searchShow},
+
+		// Signing in.
+		{"GET", "/login", anyone(), (*site).loginShow},
+		{"POST", "/login", anyone(), (*site).loginSubmit},
+		{"GET", "/login/link/:token", anyone(), (*site).loginLinkShow},
+		{"POST", "/login/link/:token", anyone(), (*site).loginLinkSubmit},
+		{"GET", "/login/code", signedIn().beforeSecondFactor(), (*site).loginCodeShow},
+		{"POST", "/login/code", signedIn().beforeSecondFactor(), (*site).loginCodeSubmit},
+		{"GET", "/login/again", signedIn(), (*site).loginAgainShow},
+		{"POST", "/login/again", signedIn(), (*site).loginAgainSubmit},
+		{"POST", "/login/as", signedIn().demoOnly(), (*site).loginAsSubmit},
+		{"POST", "/logout", signedIn().beforeSecondFactor(), (*site).logoutSubmit},
+
+		// Settings.
+		{"GET", "/settings", signedIn(), (*site).settingsShow},
+		{"GET", "/settings/security", signedIn().beforeSecondFactor(), (*site).securityShow},
+		{"POST", "/settings/security/password", signedIn().beforeSecondFactor(), (*site).securityPassword},
+		{"POST", "/settings/security/second-factor", signedIn().beforeSecondFactor(), (*site).securitySecondFactor},
+		{"POST", "/settings/security/second-factor/remove", signedIn().afterStepUp(), (*site).securitySecondFactorRemove},
+		{"POST", "/settings/security/sessions/:session/end", signedIn(), (*site).securitySessionEnd},
+		{"POST", "/settings/security/display", signedIn(), (*site).securityDisplay},
+		{"GET", "/settings/people", may(auth.ManagePeople), (*site).peopleShow},
+		{"POST", "/settings/people", may(auth.ManagePeople).afterStepUp(), (*site).personAdd},
+		{"POST", "/settings/people/:person/roles", may(auth.ManagePeople).afterStepUp(), (*site).personRoles},
+		{"POST", "/settings/people/:person/grants/:role", may(auth.ManagePeople).afterStepUp(), (*site).personGrant},
+		{"POST", "/settings/people/:person/link", may(auth.ManagePeople).afterStepUp(), (*site).personLink},
+		{"POST", "/settings/people/:person/disable", may(auth.ManagePeople).afterStepUp(), (*site).personDisable},
+		{"POST", "/settings/people/:person/enable", may(auth.ManagePeople).afterStepUp(), (*site).personEnable},
+		{"GET", "/settings/keys", may(auth.Configure).personOnly(), (*site).keysShow},
+		{"POST", "/settings/keys", may(auth.Configure).personOnly(), (*site).keyCreate},
+		{"POST", "/settings/keys/:key/revoke", may(auth.Configure).personOnly(), (*site).keyRevoke},
+
+		// The machine's side.
+		{"GET", "/v1/openapi.json", anyone(), (*site).openapiShow},
+		{"GET", "/livez", anyone(), (*site).livezShow},
+		{"GET", "/readyz", anyone(), (*site).readyzShow},
+		{"GET", "/static/*", anyone(), (*site).staticShow},
+	}
+}
+
+// route is one line of the site map. Path is fiber's pattern.
+type route struct {
+	Method string
+	Path   string
+	Access access
+	Handle func(*site, *fiber.Ctx) error
+}
+
+// site is the door at run time; handlers are its methods.
+type site struct {
+	Config
+	Stages
+	origin   string // of PublicURL, without a trailing slash
+	secure   bool   // PublicURL is https: Secure cookies with the __Host- prefix, HSTS
+	limits   *limiter
+	requests *requestMetrics
+	denied   *denials
+	pages    map[string]route // GET routes by path
+	files    map[string]file  // of /static, by name
+	openapi  []byte
+}
+
+func (s *site) now() time.Time {
+	if s.Clock != nil {
+		return s.Clock()
+	}
+	return time.Now()
+}
