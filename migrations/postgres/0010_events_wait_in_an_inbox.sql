@@ -1,0 +1,83 @@
+-- What is acknowledged is here first. A row is one batch as it was taken:
+-- redacted, one line of JSON per event, compressed. Drained rows stay in
+-- their day until the day is dropped, so that ClickHouse can be rebuilt.
+CREATE SEQUENCE inbox_ids;
+CREATE TABLE inbox (
+    day           date NOT NULL, -- UTC day of receipt
+    id            bigint NOT NULL DEFAULT nextval('inbox_ids'),
+    received_at   timestamptz NOT NULL,
+    key_id        bigint NOT NULL, -- 0: the product itself
+    events        int NOT NULL CHECK (events > 0),
+    bytes         int NOT NULL CHECK (bytes > 0), -- of body
+    body          bytea NOT NULL,
+    -- The block a batch was claimed for. It keeps it until it is confirmed, so
+    -- that a second write of the same block is recognised by ClickHouse.
+    block         uuid,
+    claimed_until timestamptz,
+    drained_at    timestamptz,
+    PRIMARY KEY (day, id),
+    CHECK (block IS NOT NULL OR drained_at IS NULL)
+) PARTITION BY RANGE (day);
+ALTER TABLE inbox ALTER body SET STORAGE EXTERNAL; -- compressed already
+CREATE INDEX inbox_waiting ON inbox (id) INCLUDE (bytes, events) WHERE drained_at IS NULL;
+
+-- Every event id that was taken, by day of receipt: what makes "duplicate" an
+-- exact count, whatever time the event claims to be from.
+CREATE TABLE event_ids (
+    day      date NOT NULL,
+    event_id uuid NOT NULL,
+    PRIMARY KEY (event_id, day)
+) PARTITION BY RANGE (day);
+
+-- The program owns nothing, so the days are opened and dropped by these two.
+CREATE FUNCTION open_inbox_day(d date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    suffix text := to_char(d, 'YYYYMMDD');
+BEGIN
+    IF to_regclass('inbox_' || suffix) IS NOT NULL AND to_regclass('event_ids_' || suffix) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('open_inbox_day'));
+    EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF inbox FOR VALUES FROM (%L) TO (%L)',
+        'inbox_' || suffix, d, d + 1);
+    EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF event_ids FOR VALUES FROM (%L) TO (%L)',
+        'event_ids_' || suffix, d, d + 1);
+END
+$$;
+
+-- Drops days before the given ones. A day with a batch that was not drained
+-- stays, however old it is.
+CREATE FUNCTION drop_inbox_days(inbox_before date, ids_before date) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    part    record;
+    waiting boolean;
+    dropped int := 0;
+BEGIN
+    FOR part IN
+        SELECT p.relname AS parent, c.relname AS child, to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+        FROM pg_inherits i
+        JOIN pg_class c ON c.oid = i.inhrelid
+        JOIN pg_class p ON p.oid = i.inhparent
+        WHERE p.oid IN ('inbox'::regclass, 'event_ids'::regclass)
+        ORDER BY c.relname
+    LOOP
+        IF part.day >= (CASE part.parent WHEN 'inbox' THEN inbox_before ELSE ids_before END) THEN
+            CONTINUE;
+        END IF;
+        IF part.parent = 'inbox' THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE drained_at IS NULL)', part.child) INTO waiting;
+            IF waiting THEN
+                CONTINUE;
+            END IF;
+        END IF;
+        EXECUTE format('DROP TABLE %I', part.child);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END
+$$;
+
+REVOKE ALL ON FUNCTION open_inbox_day(date), drop_inbox_days(date, date) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION open_inbox_day(date), drop_inbox_days(date, date) TO assay_app;

@@ -1,0 +1,40 @@
+// Package telemetry takes events in, keeps them, finds them again and says
+// which responses deserve a look.
+//
+//	body ─▶ decode ─▶ terms ─▶ redact ─▶ inbox (PostgreSQL, with its job) ─▶ 202
+//	                                        │ Drain: write, confirm, remove
+//	                                        ▼
+//	              events, event_facts (ClickHouse) ─▶ Sessions, Session, Response,
+//	                                                  Flag, FrameTotals, Traces
+//
+// # Contract
+//
+// What is acknowledged is in PostgreSQL and will be in ClickHouse exactly once
+// for every reader. What a person wrote is redacted before it is stored
+// anywhere; without consent it is not stored at all. Events are immutable.
+//
+// # Invariants
+//
+//   - event_id is the identity. The door refuses an id it has seen (ids are
+//     kept in PostgreSQL by day of receipt); behind it every read of ClickHouse
+//     goes through the one expression in dedupe.go.
+//   - A batch is removed from the inbox after ClickHouse has confirmed its
+//     block, never before. A block keeps its id when it is written again.
+//   - Nothing in an event can set a flag, a label, a role or a review state:
+//     unknown fields are attributes, and attributes are only ever shown.
+//
+// # Decisions
+//
+//   - The inbox holds batches, not rows: one compressed body of 500 events
+//     costs PostgreSQL what one row does.
+//   - Text is kept or not by session (one random number per session), so that
+//     a reader finds a session whole or not at all; the probability is stored
+//     with each event.
+//   - Flags are computed in Go, session by session, and copied to ClickHouse:
+//     a rule is then a pure function with a test, and the list, the totals and
+//     the queues see the same flags.
+//   - effective_time (A2.7) is fixed when an event is received, so that no
+//     later read can move it to another day.
+//
+// Read event.go and ingest.go first.
+package telemetry

@@ -1,0 +1,333 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"assay/internal/auth"
+	"assay/internal/clickhouse"
+	"assay/internal/fault"
+	"assay/internal/postgres"
+)
+
+// Drained says what one call of Drain moved.
+type Drained struct {
+	Blocks int
+	Events int
+	Dead   int // events ClickHouse would not have, now dead letters
+}
+
+const (
+	blockEvents = 50_000
+	blockBytes  = 48 << 20 // compressed
+	// claimLasts is longer than a block takes to write. A drainer that died
+	// leaves its block to the next one after it.
+	claimLasts = 3 * time.Minute
+)
+
+// batch is one row of the inbox.
+type batch struct {
+	Day        time.Time `db:"day"`
+	ID         int64     `db:"id"`
+	ReceivedAt time.Time `db:"received_at"`
+	KeyID      int64     `db:"key_id"`
+	Events     int       `db:"events"`
+	Body       []byte    `db:"body"`
+}
+
+// Drain moves what waits in the inbox to ClickHouse, block by block: claim,
+// write, confirm. It returns when nothing is left to claim. Any number of
+// drainers may run at once. Unavailable when ClickHouse is away; the blocks
+// wait then, with their ids.
+func (s *Store) Drain(ctx context.Context, actor auth.Actor) (Drained, error) {
+	if err := actor.Require(auth.RunWork); err != nil {
+		return Drained{}, err
+	}
+	var done Drained
+	for {
+		block, batches, err := s.claim(ctx)
+		if err != nil || len(batches) == 0 {
+			return done, err
+		}
+		events, dead, err := s.drainBlock(ctx, block, batches)
+		if err != nil {
+			s.giveBack(context.WithoutCancel(ctx), block)
+			return done, err
+		}
+		done.Blocks++
+		done.Events += events
+		done.Dead += dead
+	}
+}
+
+// How long a drainer waits for a block to grow.
+const (
+	goodBlock = 5_000
+	maxLull   = time.Second
+)
+
+// DrainSoon lets small batches gather for up to a second first, so that they
+// do not become small parts in ClickHouse. It is what the job calls.
+func (s *Store) DrainSoon(ctx context.Context, actor auth.Actor) (Drained, error) {
+	if err := actor.Require(auth.RunWork); err != nil {
+		return Drained{}, err
+	}
+	for {
+		var events int64
+		var wait time.Duration
+		err := s.DB.QueryRow(ctx, `
+			SELECT coalesce(sum(events), 0), coalesce(min(received_at) + $1 - clock_timestamp(), '0')
+			FROM inbox
+			WHERE drained_at IS NULL AND block IS NULL`, maxLull).Scan(&events, &wait)
+		if err != nil {
+			return Drained{}, err
+		}
+		if wait <= 0 || events >= goodBlock {
+			return s.Drain(ctx, actor)
+		}
+		select {
+		case <-ctx.Done():
+			return Drained{}, ctx.Err()
+		case <-time.After(min(wait, 200*time.Millisecond)):
+		}
+	}
+}
+
+// claim takes the block somebody left unfinished, or makes a new one of the
+// oldest batches that wait. A block keeps its batches and its id for good, so
+// that written twice it is recognised.
+func (s *Store) claim(ctx context.Context) (uuid.UUID, []batch, error) {
+	var block uuid.UUID
+	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('claim inbox block'))`); err != nil {
+			return err
+		}
+		err := tx.QueryRow(ctx, `
+			UPDATE inbox
+			SET claimed_until = clock_timestamp() + $1
+			WHERE drained_at IS NULL
+			  AND block = (SELECT block
+			               FROM inbox
+			               WHERE drained_at IS NULL AND block IS NOT NULL AND claimed_until < clock_timestamp()
+			               ORDER BY id
+			               LIMIT 1)
+			RETURNING block`, claimLasts).Scan(&block)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		block = uuid.New()
+		_, err = tx.Exec(ctx, `
+			WITH free AS (
+				SELECT day, id, sum(events) OVER running AS events, sum(bytes) OVER running AS bytes, row_number() OVER running AS place
+				FROM inbox
+				WHERE drained_at IS NULL AND block IS NULL
+				WINDOW running AS (ORDER BY id ROWS UNBOUNDED PRECEDING)
+				ORDER BY id
+				LIMIT 2000
+			)
+			UPDATE inbox
+			SET block = $1, claimed_until = clock_timestamp() + $2
+			FROM free
+			WHERE inbox.day = free.day
+			  AND inbox.id = free.id
+			  AND (free.place = 1 OR free.events <= $3 AND free.bytes <= $4)`,
+			block, claimLasts, blockEvents, blockBytes)
+		return err
+	})
+	if err != nil {
+		return block, nil, fmt.Errorf("claim a block of the inbox: %w", err)
+	}
+	rows, err := s.DB.Query(ctx, `
+		SELECT day, id, received_at, key_id, events, body
+		FROM inbox
+		WHERE drained_at IS NULL AND block = $1
+		ORDER BY id`, block)
+	if err != nil {
+		return block, nil, fmt.Errorf("read block %s: %w", block, err)
+	}
+	batches, err := pgx.CollectRows(rows, pgx.RowToStructByName[batch])
+	return block, batches, err
+}
+
+// giveBack lets the next drainer take the block at once. Should this fail,
+// the claim runs out by itself.
+func (s *Store) giveBack(ctx context.Context, block uuid.UUID) {
+	s.DB.Exec(ctx, `UPDATE inbox SET claimed_until = clock_timestamp() WHERE block = $1 AND drained_at IS NULL`, block)
+}
+
+func (s *Store) drainBlock(ctx context.Context, block uuid.UUID, batches []batch) (events, dead int, err error) {
+	rows, letters := readBatches(batches)
+	if rows, err = s.withoutForgotten(ctx, rows); err != nil {
+		return 0, 0, awayFrom("look for older copies", err)
+	}
+	if len(rows) > 0 {
+		poisoned, err := s.writeAround(ctx, block, rows)
+		if err != nil {
+			return 0, 0, awayFrom("write a block", err)
+		}
+		letters = append(letters, poisoned...)
+		rows = slices.DeleteFunc(rows, func(r *row) bool {
+			return slices.ContainsFunc(poisoned, func(l poison) bool { return l.row == r })
+		})
+	}
+	if err := s.confirm(ctx, block, batches, rows, letters); err != nil {
+		return 0, 0, fmt.Errorf("confirm block %s: %w", block, err)
+	}
+	return len(rows), len(letters), nil
+}
+
+// poison is an event that cannot be stored, with the reason.
+type poison struct {
+	keyID  int64
+	row    *row // nil when not even that could be read
+	line   []byte
+	reason string
+}
+
+// readBatches unpacks the batches. Events keep the order in which they came:
+// batch, then place in it.
+func readBatches(batches []batch) (rows []*row, letters []poison) {
+	for _, b := range batches {
+		lines, err := unpack(b.Body)
+		if err != nil {
+			letters = append(letters, poison{keyID: b.KeyID, reason: fmt.Sprintf("batch %d of %s cannot be unpacked", b.ID, b.Day.Format(time.DateOnly))})
+			continue
+		}
+		place := uint64(0)
+		for line := range bytes.Lines(lines) {
+			r, err := readRow(bytes.TrimSpace(line))
+			if err != nil {
+				letters = append(letters, poison{keyID: b.KeyID, line: line, reason: err.Error()})
+				continue
+			}
+			r.Seq = uint64(b.ID)<<16 | place
+			place++
+			rows = append(rows, r)
+		}
+	}
+	return rows, letters
+}
+
+// writeAround writes the block. Should ClickHouse refuse the data, the block
+// is halved until the events at fault stand alone, and the rest is stored.
+// The halves are named after the block, so that a repetition makes the same.
+func (s *Store) writeAround(ctx context.Context, block uuid.UUID, rows []*row) ([]poison, error) {
+	err := s.write(ctx, block, rows)
+	if err == nil || !isDataFault(err) {
+		return nil, err
+	}
+	if len(rows) == 1 {
+		return []poison{{keyID: rows[0].KeyID, row: rows[0], line: appendRow(nil, rows[0]), reason: "ClickHouse refused the event: " + shortReason(err)}}, nil
+	}
+	middle := len(rows) / 2
+	first, err := s.writeAround(ctx, uuid.NewSHA1(block, []byte("first")), rows[:middle])
+	if err != nil {
+		return nil, err
+	}
+	second, err := s.writeAround(ctx, uuid.NewSHA1(block, []byte("second")), rows[middle:])
+	return append(first, second...), err
+}
+
+// dataFaults are ClickHouse's numbers for values it cannot take: parsing,
+// types, sizes. Everything else (memory, disk, network, time) passes.
+var dataFaults = []int{6, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 130, 131, 190, 321, 349, 441, 691}
+
+func isDataFault(err error) bool {
+	var bad *badColumn
+	if errors.As(err, &bad) {
+		return true
+	}
+	return slices.Contains(dataFaults, clickhouse.Code(err))
+}
+
+// shortReason names the fault without the value that caused it.
+func shortReason(err error) string {
+	var bad *badColumn
+	if errors.As(err, &bad) {
+		return "its " + bad.name + " cannot be encoded"
+	}
+	return fmt.Sprintf("code %d", clickhouse.Code(err))
+}
+
+// confirm removes the block from what waits, buries what could not be stored
+// and says that the rest can be read: the last step, after ClickHouse's yes.
+func (s *Store) confirm(ctx context.Context, block uuid.UUID, batches []batch, rows []*row, letters []poison) error {
+	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
+			UPDATE inbox
+			SET drained_at = clock_timestamp()
+			WHERE drained_at IS NULL AND block = $1`, block)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return nil // another drainer was given the block and was faster
+		}
+		if err := buryPoison(ctx, tx, letters); err != nil {
+			return err
+		}
+		if s.Jobs == nil {
+			return nil
+		}
+		if err := forgetJobs(ctx, tx, batches); err != nil || len(rows) == 0 {
+			return err
+		}
+		if _, err := s.Jobs.InsertTx(ctx, tx, Landed{Block: block.String()}, nil); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(rows, traced) {
+			_, err = s.Jobs.InsertTx(ctx, tx, Traced{Block: block.String()}, nil)
+		}
+		return err
+	})
+}
+
+// forgetJobs removes the jobs that would drain what this block has drained:
+// a flood of batches costs one job per block then, and not one per batch.
+func forgetJobs(ctx context.Context, tx pgx.Tx, batches []batch) error {
+	ids := make([]int64, len(batches))
+	for i, b := range batches {
+		ids[i] = b.ID
+	}
+	_, err := tx.Exec(ctx, `
+		DELETE FROM river_job
+		WHERE kind = $1
+		  AND state IN ('available', 'scheduled', 'retryable')
+		  AND (args->>'batch')::bigint = ANY($2)`, Received{}.Kind(), ids)
+	return err
+}
+
+func traced(r *row) bool {
+	return r.EventType == TypeGateTrace || r.UnsafeClaimServed != nil
+}
+
+func buryPoison(ctx context.Context, tx pgx.Tx, letters []poison) error {
+	byKey := map[int64][]grave{}
+	for _, l := range letters {
+		var id *uuid.UUID
+		if l.row != nil {
+			id = &l.row.EventID
+		}
+		byKey[l.keyID] = addGrave(byKey[l.keyID], id, l.reason, validText(l.line))
+	}
+	for keyID, graves := range byKey {
+		if err := insertLetters(ctx, tx, keyID, AtDrain, graves); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func awayFrom(act string, err error) error {
+	if isDataFault(err) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: %w", act, err)
+	}
+	return fmt.Errorf("%s: %w: %w", act, fault.Unavailable, err)
+}

@@ -1,0 +1,322 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/klauspost/compress/zstd"
+
+	"assay/internal/auth"
+	"assay/internal/fault"
+	"assay/internal/postgres"
+)
+
+// Receipt answers a batch. Accepted events are durable; a duplicate has an
+// event_id that was taken before or stands twice in the batch.
+type Receipt struct {
+	Accepted  int         `json:"accepted"`
+	Duplicate int         `json:"duplicate"`
+	Rejected  []Rejection `json:"rejected"`
+}
+
+// Ingest takes a body of events in any of its shapes, plain (web inflates it,
+// bounded). When it returns without error the accepted events are committed.
+// Faults: Invalid when the body is no list of events at all, Unavailable when
+// the inbox is full or PostgreSQL is away; nothing is kept then.
+func (s *Store) Ingest(ctx context.Context, actor auth.Actor, body []byte) (Receipt, error) {
+	if err := actor.Require(auth.SendEvents); err != nil {
+		return Receipt{}, err
+	}
+	if err := s.room(ctx); err != nil {
+		return Receipt{}, err
+	}
+	events, err := split(body)
+	if err != nil {
+		return Receipt{}, err
+	}
+	t, err := s.taking(ctx, actor)
+	if err != nil {
+		return Receipt{}, err
+	}
+	rows, refused := t.takeAll(events)
+	receipt := Receipt{Rejected: make([]Rejection, 0, len(refused))}
+	for _, r := range refused {
+		receipt.Rejected = append(receipt.Rejected, r.Rejection)
+	}
+	receipt.Accepted, err = s.commit(ctx, t, rows, refused)
+	if err != nil {
+		return Receipt{}, err
+	}
+	receipt.Duplicate = len(rows) - receipt.Accepted
+	return receipt, nil
+}
+
+// taking gathers what the events of one request are taken under. The product
+// itself (a key of 0) sends what had been taken once already.
+func (s *Store) taking(ctx context.Context, actor auth.Actor) (*taking, error) {
+	var keyID int64
+	if actor.Kind == auth.Key {
+		keyID = actor.ID
+	}
+	terms, err := s.rememberedTerms(ctx, keyID)
+	if err != nil {
+		return nil, unavailable("read the terms of the key", err)
+	}
+	id, salt, err := s.keepSalt(ctx)
+	if err != nil {
+		return nil, unavailable("read the salt", err)
+	}
+	p := s.policy()
+	return &taking{
+		terms: terms, keyID: keyID, now: s.now().Truncate(time.Millisecond),
+		saltID: id, salt: salt, text: p.text, code: p.artifact,
+	}, nil
+}
+
+func (t *taking) takeAll(events []jsontext.Value) (rows []*row, refused []rejected) {
+	rows = make([]*row, 0, len(events))
+	for i, raw := range events {
+		r, err := decode(raw)
+		if err == nil {
+			err = t.take(r)
+		}
+		if err != nil {
+			refused = append(refused, rejected{Rejection{i, err.Error()}, raw})
+			continue
+		}
+		rows = append(rows, r)
+	}
+	return rows, refused
+}
+
+// commit puts the rows whose ids are new into the inbox, with the job that
+// drains them and the letters of those refused, in one transaction. It
+// returns how many were new.
+func (s *Store) commit(ctx context.Context, t *taking, rows []*row, refused []rejected) (int, error) {
+	if len(rows) == 0 && len(refused) == 0 {
+		return 0, nil
+	}
+	accepted, err := s.tryCommit(ctx, t, rows, refused)
+	if missesDay(err) {
+		// Midnight passed, or this is a new installation: open the day.
+		if err := s.openDays(ctx, t.now); err != nil {
+			return 0, unavailable("open a day of the inbox", err)
+		}
+		accepted, err = s.tryCommit(ctx, t, rows, refused)
+	}
+	if err != nil {
+		return 0, unavailable("commit a batch", err)
+	}
+	return accepted, nil
+}
+
+func (s *Store) tryCommit(ctx context.Context, t *taking, rows []*row, refused []rejected) (int, error) {
+	accepted := 0
+	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if err := t.bury(ctx, tx, refused); err != nil {
+			return err
+		}
+		fresh, err := claimIDs(ctx, tx, t.now, rows)
+		if err != nil || len(fresh) == 0 {
+			return err
+		}
+		accepted = len(fresh)
+		return s.enqueue(ctx, tx, t, fresh)
+	})
+	return accepted, err
+}
+
+// claimIDs writes the ids of the batch and returns the rows whose id nobody
+// had, the first of each. Ids are written in order, so that two batches with
+// the same events wait for each other and never deadlock.
+func claimIDs(ctx context.Context, tx pgx.Tx, now time.Time, rows []*row) ([]*row, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	ids := make([]uuid.UUID, 0, len(rows))
+	for _, r := range rows {
+		ids = append(ids, r.EventID)
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	ids = slices.Compact(ids)
+	found, err := tx.Query(ctx, `
+		WITH sent AS (
+			SELECT event_id
+			FROM unnest($2::uuid[]) AS sent (event_id)
+		)
+		INSERT INTO event_ids (day, event_id)
+		SELECT $1, event_id
+		FROM sent
+		WHERE NOT EXISTS (SELECT FROM event_ids seen WHERE seen.event_id = sent.event_id AND seen.day < $1)
+		ON CONFLICT DO NOTHING
+		RETURNING event_id`, day(now), ids)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make(map[uuid.UUID]bool, len(ids))
+	var id uuid.UUID
+	if _, err := pgx.ForEachRow(found, []any{&id}, func() error {
+		fresh[id] = true
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	kept := make([]*row, 0, len(fresh))
+	for _, r := range rows {
+		if fresh[r.EventID] {
+			delete(fresh, r.EventID)
+			kept = append(kept, r)
+		}
+	}
+	return kept, nil
+}
+
+func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, t *taking, rows []*row) error {
+	body := pack(rows)
+	var batch int64
+	err := tx.QueryRow(ctx, `
+		INSERT INTO inbox (day, received_at, key_id, events, bytes, body)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		RETURNING id`, day(t.now), t.now, t.keyID, len(rows), len(body), body).Scan(&batch)
+	if err != nil {
+		return err
+	}
+	if s.Jobs == nil {
+		return nil
+	}
+	_, err = s.Jobs.InsertTx(ctx, tx, Received{Batch: batch}, nil)
+	return err
+}
+
+func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// missesDay reports whether a partition was not there.
+func missesDay(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23514" && pg.ConstraintName == ""
+}
+
+func (s *Store) openDays(ctx context.Context, now time.Time) error {
+	for _, d := range []time.Time{day(now), day(now).AddDate(0, 0, 1)} {
+		if _, err := s.DB.Exec(ctx, `SELECT open_inbox_day($1)`, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unavailable keeps what went wrong for the log and says to the sender only
+// that nothing was taken. What it wraps never holds values of rows: the
+// database is told not to name them.
+func unavailable(act string, err error) error {
+	if fault.Of(err) != "" || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%s: %w: %w", act, err, fault.Say(fault.Unavailable, "The events were not taken. Send them again in a while."))
+}
+
+// validText makes bytes that PostgreSQL takes as text.
+func validText(raw []byte) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(string(raw), "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// --- the body of a batch ---
+
+var (
+	packers = sync.Pool{New: func() any {
+		w, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+		return w
+	}}
+	unpackers = sync.Pool{New: func() any { r, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1)); return r }}
+	buffers   = sync.Pool{New: func() any { return new([]byte) }}
+)
+
+func pack(rows []*row) []byte {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	lines := (*buffer)[:0]
+	for _, r := range rows {
+		lines = appendRow(lines, r)
+	}
+	*buffer = lines
+	w := packers.Get().(*zstd.Encoder)
+	defer packers.Put(w)
+	return w.EncodeAll(lines, nil)
+}
+
+func unpack(body []byte) ([]byte, error) {
+	r := unpackers.Get().(*zstd.Decoder)
+	defer unpackers.Put(r)
+	return r.DecodeAll(body, nil)
+}
+
+// --- the limit of the inbox ---
+
+// depth remembers for a moment how full the inbox is.
+type depth struct {
+	mu    sync.Mutex
+	until time.Time
+	bytes int64
+}
+
+const (
+	defaultInboxLimit = 4 << 30
+	depthRemembered   = 250 * time.Millisecond
+)
+
+// room refuses a batch when the inbox is at its limit: better to shed now
+// than to lose later.
+func (s *Store) room(ctx context.Context) error {
+	s.depth.mu.Lock()
+	defer s.depth.mu.Unlock()
+	if now := time.Now(); now.After(s.depth.until) {
+		err := s.DB.QueryRow(ctx, `SELECT coalesce(sum(bytes), 0) FROM inbox WHERE drained_at IS NULL`).Scan(&s.depth.bytes)
+		if err != nil {
+			return unavailable("measure the inbox", err)
+		}
+		s.depth.until = now.Add(depthRemembered)
+	}
+	limit := s.InboxLimit
+	if limit == 0 {
+		limit = defaultInboxLimit
+	}
+	if s.depth.bytes < limit {
+		return nil
+	}
+	return fault.Say(fault.Unavailable, "The inbox is full: %d MB wait to be stored. Send the events again in a while.", s.depth.bytes>>20)
+}
+
+// Waiting is what has been taken and cannot be read yet.
+type Waiting struct {
+	Batches     int64     `db:"batches"`
+	Events      int64     `db:"events"`
+	Bytes       int64     `db:"bytes"`
+	Oldest      time.Time `db:"oldest"`       // zero when nothing waits
+	DeadLetters int64     `db:"dead_letters"` // not yet replayed
+}
+
+// Waiting measures the inbox and the dead letters, for health and honest pages.
+func (s *Store) Waiting(ctx context.Context) (Waiting, error) {
+	rows, err := s.DB.Query(ctx, `
+		SELECT count(*) AS batches,
+		       coalesce(sum(events), 0) AS events,
+		       coalesce(sum(bytes), 0) AS bytes,
+		       coalesce(min(received_at), '0001-01-01Z') AS oldest,
+		       (SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL) AS dead_letters
+		FROM inbox
+		WHERE drained_at IS NULL`)
+	if err != nil {
+		return Waiting{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Waiting])
+}

@@ -1,0 +1,80 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"assay/internal/auth"
+	"assay/internal/postgres"
+	"assay/internal/redact"
+)
+
+// Inserter puts a job into the caller's transaction; River's client is one.
+type Inserter interface {
+	InsertTx(ctx context.Context, tx pgx.Tx, args river.JobArgs, opts *river.InsertOpts) (*rivertype.JobInsertResult, error)
+}
+
+// Store is telemetry: what takes events in and finds them again. DB is
+// needed for taking in, Clickhouse for reading; the rest has defaults.
+type Store struct {
+	DB         postgres.DB
+	Clickhouse driver.Conn
+	Jobs       Inserter         // nil: no jobs are inserted
+	Clock      func() time.Time // nil: time.Now
+	Redact     *redact.Policy   // nil: the product's own policy without a salt
+
+	// Visible and VisibleSessions say what a labeler may open: sessions of
+	// items they hold or labeled. Labeling knows, and imports telemetry, so
+	// the answer is handed in. Nil shows a labeler nothing.
+	Visible         func(ctx context.Context, actor auth.Actor, sessionID string) (bool, error)
+	VisibleSessions func(ctx context.Context, actor auth.Actor) ([]string, error)
+
+	// InboxLimit is how many bytes may wait before ingest sheds; 0 is 4 GiB.
+	InboxLimit int64
+
+	known    known
+	policies policies
+	depth    depth
+}
+
+func (s *Store) now() time.Time {
+	if s.Clock != nil {
+		return s.Clock().UTC()
+	}
+	return time.Now().UTC()
+}
+
+// Received says that a batch is in the inbox. jobs drains it.
+type Received struct {
+	Batch int64 `json:"batch"`
+}
+
+// Kind names the job.
+func (Received) Kind() string { return "telemetry.received" }
+
+// Landed says that a block of events can be read in ClickHouse.
+type Landed struct {
+	Block string `json:"block"`
+}
+
+// Kind names the job.
+func (Landed) Kind() string { return "telemetry.landed" }
+
+// Traced says that a block that landed held gate traces or unsafe claims.
+type Traced struct {
+	Block string `json:"block"`
+}
+
+// Kind names the job.
+func (Traced) Kind() string { return "telemetry.traced" }
+
+// Window is the half-open stretch of time [From, To).
+type Window struct {
+	From time.Time
+	To   time.Time
+}
