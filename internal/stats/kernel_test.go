@@ -60,8 +60,8 @@ func TestQuantileInvertsTail(t *testing.T) {
 		if !(x >= 0 && x <= 1) {
 			t.Fatalf("quantile %g of Beta(%g,%g) is %g", p, a, b, x)
 		}
-		if x == 0 || 1-x < 1e-12 {
-			return // the answer lies between two neighbouring numbers
+		if x == 0 || 1-x < 1e-6 {
+			return // where the density is infinite, neighbouring numbers lie far apart
 		}
 		if got := betaTail(x, 1-x, a, b); math.Abs(got-p) > 1e-9*p+1e-14*max(a, b) {
 			t.Fatalf("tail at the %g quantile of Beta(%g,%g) is %g", p, a, b, got)
