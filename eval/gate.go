@@ -343,16 +343,16 @@ func (d *Decision) limit(c Contract, condition Condition, runs []Result) {
 func (d *Decision) noWorse(c Contract, condition Condition, candidate, baseline []Result) {
 	check := Check{Name: measureName(condition.Measure) + " against the baseline", Finding: Waiting}
 	pairs, unpaired, unread := pair(condition.Measure, candidate, baseline)
-	check.Done, check.Needed = pairs.n(), pairs.n()+unpaired+unread
+	check.Done, check.Needed = pairs.N(), pairs.N()+unpaired+unread
 	switch {
 	case unread > 0 && condition.Measure.ByPeople():
 		d.Needed.Labels += unread
-		check.Words = fmt.Sprintf("%d of %d pairs labeled", pairs.n(), pairs.n()+unread)
-	case unpaired > 0 || pairs.n() == 0:
+		check.Words = fmt.Sprintf("%d of %d pairs labeled", pairs.N(), pairs.N()+unread)
+	case unpaired > 0 || pairs.N() == 0:
 		d.Needed.BaselineCases, d.broken = max(d.Needed.BaselineCases, unpaired, 1), true
-		check.Words = fmt.Sprintf("%d of %d holdout cases measured on the baseline", pairs.n(), pairs.n()+unpaired)
+		check.Words = fmt.Sprintf("%d of %d holdout cases measured on the baseline", pairs.N(), pairs.N()+unpaired)
 	default:
-		check.Finding, check.Words = pairs.compare(c.Alpha, condition.Margin)
+		check.Finding, check.Words = comparePairs(pairs, c.Alpha, condition.Margin)
 	}
 	d.Checks = append(d.Checks, check)
 }
@@ -376,14 +376,14 @@ func (d *Decision) usefulness(c Contract, candidate, baseline []Result) {
 	}
 	if c.Baseline != "" {
 		pairs, unpaired, _ := pair(AbstentionRate, candidate, baseline)
-		check.Done, check.Needed = pairs.n(), pairs.n()+unpaired
-		if unpaired > 0 || pairs.n() == 0 {
+		check.Done, check.Needed = pairs.N(), pairs.N()+unpaired
+		if unpaired > 0 || pairs.N() == 0 {
 			check.Finding = Waiting
 			d.Needed.BaselineCases, d.broken = max(d.Needed.BaselineCases, unpaired), true
-			check.Words = fmt.Sprintf("%d of %d holdout cases measured on the baseline", pairs.n(), pairs.n()+unpaired)
+			check.Words = fmt.Sprintf("%d of %d holdout cases measured on the baseline", pairs.N(), pairs.N()+unpaired)
 			return
 		}
-		check.Finding, check.Words = pairs.compare(c.Alpha, usefulnessMargin)
+		check.Finding, check.Words = comparePairs(pairs, c.Alpha, usefulnessMargin)
 		check.Words = "abstentions " + check.Words
 		if check.Finding == Holds {
 			check.Words += ". Not bought by abstaining"
@@ -530,11 +530,7 @@ func caseStates(m Measure, runs []Result) map[string]caseState {
 	return states
 }
 
-type pairedCounts struct{ both, candidate, baseline, neither int }
-
-func (p pairedCounts) n() int { return p.both + p.candidate + p.baseline + p.neither }
-
-func pair(m Measure, candidate, baseline []Result) (counts pairedCounts, unpaired, unread int) {
+func pair(m Measure, candidate, baseline []Result) (counts stats.Pairs, unpaired, unread int) {
 	base := caseStates(m, baseline)
 	for caseID, c := range caseStates(m, candidate) {
 		b, there := base[caseID]
@@ -544,13 +540,13 @@ func pair(m Measure, candidate, baseline []Result) (counts pairedCounts, unpaire
 		case !c.known || !b.known:
 			unread++
 		case c.bad && b.bad:
-			counts.both++
+			counts.BothBad++
 		case c.bad:
-			counts.candidate++
+			counts.OnlyCandidate++
 		case b.bad:
-			counts.baseline++
+			counts.OnlyBaseline++
 		default:
-			counts.neither++
+			counts.Neither++
 		}
 	}
 	return counts, unpaired, unread

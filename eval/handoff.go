@@ -309,3 +309,89 @@ func (s *Store) Comment(ctx context.Context, actor auth.Actor, handoffID int64, 
 		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "handoff.comment", Object: fmt.Sprintf("handoff/%d", handoffID), After: text})
 	})
 }
+
+// Life is what happened to a handoff besides decisions and signatures.
+type Life struct {
+	Decisions []KeptDecision
+	Comments  []Comment
+	Openings  []Opening
+}
+
+// KeptDecision is a decision as it was kept at its time.
+type KeptDecision struct {
+	ID           int64
+	Status       Status
+	EvidenceHash string
+	DecidedAt    time.Time
+	Why          string
+}
+
+// Comment is what a person said about a handoff.
+type Comment struct {
+	Name      string
+	Text      string
+	WrittenAt time.Time
+}
+
+// Opening says who read a window's results, and when: each is a use of it.
+type Opening struct {
+	Window   string
+	Name     string
+	OpenedAt time.Time
+}
+
+// Life reads the history of a handoff, oldest first.
+func (s *Store) Life(ctx context.Context, actor auth.Actor, handoffID int64) (Life, error) {
+	if err := actor.Require(auth.SeeHandoffs); err != nil {
+		return Life{}, err
+	}
+	var life Life
+	rows, err := s.DB.Query(ctx, `SELECT id, status, evidence_hash, decided_at, why FROM decisions WHERE handoff_id = $1 ORDER BY id`, handoffID)
+	if err != nil {
+		return Life{}, err
+	}
+	if life.Decisions, err = pgx.CollectRows(rows, pgx.RowToStructByName[KeptDecision]); err != nil {
+		return Life{}, err
+	}
+	rows, err = s.DB.Query(ctx, `
+		SELECT p.name, c.text, c.written_at
+		FROM handoff_comments c
+		JOIN people p ON p.id = c.author
+		WHERE c.handoff_id = $1
+		ORDER BY c.id`, handoffID)
+	if err != nil {
+		return Life{}, err
+	}
+	if life.Comments, err = pgx.CollectRows(rows, pgx.RowToStructByName[Comment]); err != nil {
+		return Life{}, err
+	}
+	rows, err = s.DB.Query(ctx, `
+		SELECT o."window", p.name, o.opened_at
+		FROM window_openings o
+		JOIN people p ON p.id = o.person_id
+		WHERE o.handoff_id = $1
+		ORDER BY o.id`, handoffID)
+	if err != nil {
+		return Life{}, err
+	}
+	life.Openings, err = pgx.CollectRows(rows, pgx.RowToStructByName[Opening])
+	return life, err
+}
+
+// MaySign reports whether the person could sign this handoff at all, and why
+// not when they could not.
+func (s *Store) MaySign(ctx context.Context, actor auth.Actor, h Handoff) (bool, string, error) {
+	if !actor.May(auth.ApprovePromotion) || actor.Kind != auth.Person {
+		return false, "Two release managers sign.", nil
+	}
+	if h.RequestedByKind == string(auth.Person) && h.RequestedBy == actor.ID {
+		return false, "You asked for this handoff.", nil
+	}
+	var wrote bool
+	err := s.DB.QueryRow(ctx, `SELECT EXISTS (SELECT FROM templates WHERE template_id = $1 AND author_kind = 'person' AND author_id = $2)`,
+		h.CandidateTemplateID, actor.ID).Scan(&wrote)
+	if wrote {
+		return false, "You wrote the candidate.", err
+	}
+	return err == nil, "", err
+}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -98,71 +97,4 @@ func (s *Store) Template(ctx context.Context, actor auth.Actor, id string) (Temp
 		return Template{}, fmt.Errorf("template %s: %w", id, fault.NotFound)
 	}
 	return template, err
-}
-
-// DiffLine is one line of a difference: Sign is "+", "-" or " ".
-type DiffLine struct {
-	Sign     string
-	Old, New int // line numbers, 0 where the line is not on that side
-	Text     string
-}
-
-// DiffTemplates compares two texts line by line, by their longest common
-// subsequence. Texts of more than 2,000 lines are shown as one replaced block.
-func DiffTemplates(before, after string) []DiffLine {
-	a, b := lines(before), lines(after)
-	if len(a) > 2000 || len(b) > 2000 {
-		return append(block("-", a), block("+", b)...)
-	}
-	// common[i][j] is the length of the longest common part of a[i:] and b[j:].
-	common := make([][]int, len(a)+1)
-	for i := range common {
-		common[i] = make([]int, len(b)+1)
-	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
-				common[i][j] = common[i+1][j+1] + 1
-			} else {
-				common[i][j] = max(common[i+1][j], common[i][j+1])
-			}
-		}
-	}
-	var diff []DiffLine
-	for i, j := 0, 0; i < len(a) || j < len(b); {
-		switch {
-		case i < len(a) && j < len(b) && a[i] == b[j]:
-			diff = append(diff, DiffLine{" ", i + 1, j + 1, a[i]})
-			i, j = i+1, j+1
-		case j == len(b) || (i < len(a) && common[i+1][j] >= common[i][j+1]):
-			diff = append(diff, DiffLine{"-", i + 1, 0, a[i]})
-			i++
-		default:
-			diff = append(diff, DiffLine{"+", 0, j + 1, b[j]})
-			j++
-		}
-	}
-	return diff
-}
-
-func block(sign string, texts []string) []DiffLine {
-	var list []DiffLine
-	for i, text := range texts {
-		line := DiffLine{Sign: sign, Text: text}
-		if sign == "-" {
-			line.Old = i + 1
-		} else {
-			line.New = i + 1
-		}
-		list = append(list, line)
-	}
-	return list
-}
-
-func lines(text string) []string {
-	text = strings.TrimSuffix(text, "\n")
-	if text == "" {
-		return nil
-	}
-	return strings.Split(text, "\n")
 }

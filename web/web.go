@@ -10,7 +10,6 @@ package web
 
 import (
 	"context"
-	"io/fs"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -18,10 +17,12 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"assay/eval"
 	"assay/internal/auth"
 	"assay/internal/auth/keys"
 	"assay/internal/auth/people"
 	"assay/internal/postgres"
+	"assay/web/ui"
 )
 
 // Config is what the door must be told. The zero value serves loopback.
@@ -32,7 +33,6 @@ type Config struct {
 	Limits         Limits         // requests a second
 	Log            *slog.Logger   // default discards
 	Metrics        prometheus.Registerer
-	Static         fs.FS // styles, scripts, fonts; the page's addresses carry their hash
 	Clock          func() time.Time
 }
 
@@ -42,6 +42,7 @@ type Stages struct {
 	DB     postgres.DB
 	People *people.Register
 	Keys   *keys.Ring
+	Eval   *eval.Store
 	Checks []Check // asked by /readyz beside PostgreSQL
 
 	// Paging counts the alerts that page now, for the bar.
@@ -86,6 +87,36 @@ func routes() []route {
 		{"POST", "/settings/keys", may(auth.Configure).personOnly(), (*site).keyCreate},
 		{"POST", "/settings/keys/:key/revoke", may(auth.Configure).personOnly(), (*site).keyRevoke},
 
+		// Alerts, incidents, handoffs.
+		{"GET", "/alerts", may(auth.SeeMeasures).personOnly(), (*site).alertsShow},
+		{"POST", "/alerts/:alert/acknowledge", may(auth.AcknowledgeAlert).personOnly(), (*site).alertAcknowledge},
+		{"GET", "/incidents", may(auth.SeeMeasures).personOnly(), (*site).incidentsShow},
+		{"GET", "/incidents/:incident", may(auth.SeeMeasures).personOnly(), (*site).incidentShow},
+		{"POST", "/incidents/:incident/steps/:position", may(auth.AcknowledgeAlert).personOnly(), (*site).incidentStep},
+		{"POST", "/incidents/:incident/handoff", may(auth.OpenHandoff).personOnly(), (*site).incidentHandoff},
+		{"GET", "/handoffs", may(auth.SeeHandoffs).personOnly(), (*site).handoffsShow},
+		{"GET", "/handoffs/:handoff", may(auth.SeeHandoffs).personOnly(), (*site).handoffShow},
+		{"GET", "/handoffs/:handoff/cases", may(auth.SeeHandoffs).personOnly(), (*site).handoffCases},
+		{"GET", "/handoffs/:handoff/diff", may(auth.SeeHandoffs).personOnly(), (*site).handoffDiff},
+		{"POST", "/handoffs/:handoff/comments", may(auth.SeeHandoffs).personOnly(), (*site).handoffComment},
+		{"GET", "/handoffs/:handoff/sign", may(auth.ApprovePromotion).afterStepUp(), (*site).handoffSignShow},
+		{"POST", "/handoffs/:handoff/sign", may(auth.ApprovePromotion).afterStepUp(), (*site).handoffSign},
+		{"POST", "/handoffs/:handoff/promote", may(auth.ApprovePromotion).afterStepUp(), (*site).handoffPromote},
+		{"POST", "/handoffs/:handoff/revoke", may(auth.ApprovePromotion).afterStepUp(), (*site).handoffRevoke},
+		{"GET", "/handoffs/:handoff/certificate", may(auth.SeeHandoffs).personOnly(), (*site).certificateAPI},
+		{"GET", "/v1/incidents", may(auth.SeeMeasures), (*site).incidentsAPI},
+		{"GET", "/v1/incidents/:incident", may(auth.SeeMeasures), (*site).incidentGetAPI},
+		{"PUT", "/v1/templates/:template", may(auth.OpenHandoff), (*site).templatePutAPI},
+		{"POST", "/v1/handoffs", may(auth.OpenHandoff), (*site).handoffOpenAPI},
+		{"GET", "/v1/handoffs/:handoff", may(auth.SeeHandoffs), (*site).handoffGetAPI},
+		{"POST", "/v1/handoffs/:handoff/runs", may(auth.OpenHandoff).takesBatches(), (*site).runsAPI},
+		{"POST", "/v1/handoffs/:handoff/approvals", may(auth.ApprovePromotion).afterStepUp(), (*site).approvalAPI},
+		{"POST", "/v1/handoffs/:handoff/promote", may(auth.ApprovePromotion).afterStepUp(), (*site).promoteAPI},
+		{"POST", "/v1/handoffs/:handoff/revoke", may(auth.ApprovePromotion).afterStepUp(), (*site).revokeAPI},
+		{"GET", "/v1/handoffs/:handoff/check", may(auth.CheckGate), (*site).checkAPI},
+		{"POST", "/v1/handoffs/:handoff/check", may(auth.CheckGate), (*site).checkAPI},
+		{"GET", "/v1/handoffs/:handoff/certificate", may(auth.SeeHandoffs), (*site).certificateAPI},
+
 		// The machine's side.
 		{"GET", "/v1/openapi.json", anyone(), (*site).openapiShow},
 		{"GET", "/livez", anyone(), (*site).livezShow},
@@ -112,7 +143,7 @@ type site struct {
 	requests *requestMetrics
 	denied   *denials
 	pages    map[string]route // GET routes by path
-	files    map[string]file  // of /static, by name
+	assets   ui.Assets
 	openapi  []byte
 }
 
