@@ -219,22 +219,36 @@ func guessedFirst(password string, about ...string) bool {
 	if few(plain) || inARow(plain) {
 		return true
 	}
-	for _, name := range about {
-		for _, part := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '@' || r == '.' || r == ' ' }) {
-			if len(part) >= 4 && len(part)*2 >= len(plain) && strings.Contains(plain, part) {
-				return true
-			}
-		}
+	if mostly(plain, about) {
+		return true
 	}
-	for _, form := range []string{plain, unleet(plain)} {
-		core := strings.Trim(form, "0123456789!?.,*#$@_- ")
-		for _, candidate := range []string{form, core, once(core)} {
-			if common()[candidate] {
-				return true
-			}
+	for _, form := range []string{plain, once(plain), core(plain), once(core(plain)), core(once(plain))} {
+		if common()[form] || common()[unleet(form)] {
+			return true
 		}
 	}
 	return false
+}
+
+const figures = "0123456789!?.,*#$@_- "
+
+// core is what is left of a password without the figures around it.
+func core(s string) string { return strings.Trim(s, figures) }
+
+// mostly reports whether names and figures make up more than half of it.
+func mostly(s string, names []string) bool {
+	left := s
+	for _, name := range names {
+		for _, part := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune(figures, r) }) {
+			if len(part) >= 4 {
+				left = strings.ReplaceAll(left, part, "")
+			}
+		}
+	}
+	if left == s {
+		return false
+	}
+	return len(core(left))*2 < len(s)
 }
 
 // few reports whether at most four different characters make up the whole.
