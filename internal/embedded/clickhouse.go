@@ -36,7 +36,7 @@ func Main() {
 	if len(os.Args) < 2 || os.Args[1] != engineArgument {
 		return
 	}
-	if err := engine.Main(); err != nil {
+	if err := engine.Main(os.Args); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -233,22 +233,18 @@ func (c *Clickhouse) report(err error) {
 
 // spawn starts the program again as the engine. ready closes when it answers.
 func (c *Clickhouse) spawn() (p *engineProcess, ready <-chan struct{}, err error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, nil, err
-	}
 	socket, err := c.listener.File()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer socket.Close()
-	order, err := json.Marshal(engine.Order{
-		Dir: c.config.Dir, Library: c.config.Library, Password: c.password, Memory: c.config.Memory,
-	})
+	order, err := json.Marshal(engine.Order{Password: c.password, Memory: c.config.Memory})
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.Command(program, engineArgument)
+	// The program as it runs now, even if its file was replaced since.
+	cmd := exec.Command("/proc/self/exe", engineArgument, c.config.Dir, c.config.Library)
+	cmd.Args[0] = os.Args[0]
 	cmd.Env = engineEnvironment()
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{socket}

@@ -48,6 +48,7 @@ func (f folder) prepare(memory int64) error {
 	values := map[string]any{
 		"Users": f.users(), "Scratch": f.scratch() + "/", "Empty": f.empty() + "/",
 		"Database": Database, "Memory": memory, "QueryMemory": memory / 2,
+		"SystemTables": systemTables, "Engines": engines, "Fixed": fixedSettings,
 	}
 	for path, text := range map[string]string{f.config(): configXML, f.users(): usersXML} {
 		written, err := fill(text, values)

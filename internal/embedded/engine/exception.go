@@ -21,6 +21,8 @@ func (e *exception) Error() string { return e.text }
 const (
 	codeBadArguments        = 36
 	codeSyntaxError         = 62
+	codeUnknownFormat       = 73
+	codeUnknownDatabase     = 81
 	codeUnknownSetting      = 115
 	codeCannotReadAllData   = 33
 	codeReadonly            = 164
@@ -35,6 +37,8 @@ const (
 var codeNames = map[int]string{
 	codeBadArguments:        "BAD_ARGUMENTS",
 	codeSyntaxError:         "SYNTAX_ERROR",
+	codeUnknownFormat:       "UNKNOWN_FORMAT",
+	codeUnknownDatabase:     "UNKNOWN_DATABASE",
 	codeUnknownSetting:      "UNKNOWN_SETTING",
 	codeCannotReadAllData:   "CANNOT_READ_ALL_DATA",
 	codeReadonly:            "READONLY",
@@ -80,8 +84,8 @@ func asException(err error) *exception {
 
 // statuses is the HTTP status of the error codes that have one of their own.
 var statuses = map[int]int{
-	60: http.StatusNotFound, // unknown table
-	81: http.StatusNotFound, // unknown database
+	60:                  http.StatusNotFound, // unknown table
+	codeUnknownDatabase: http.StatusNotFound,
 
 	codeBadArguments:   http.StatusBadRequest,
 	codeSyntaxError:    http.StatusBadRequest,

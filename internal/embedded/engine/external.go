@@ -6,6 +6,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -74,7 +75,7 @@ func externalFromPart(part *multipart.Part, name string, query url.Values) (exte
 	if t.format == "" {
 		t.format = "TabSeparated"
 	}
-	if !identifier.MatchString(name) || !identifier.MatchString(t.format) || t.structure == "" {
+	if !identifier.MatchString(name) || !slices.Contains(formats, t.format) || t.structure == "" {
 		return t, refuse(codeBadArguments, "An external table needs a plain name and its _structure")
 	}
 	return t, nil

@@ -26,6 +26,20 @@ func (t token) upper() string {
 	return strings.ToUpper(t.text)
 }
 
+// name is the token as an identifier, without its quotes; "" for strings and
+// symbols. An escape stays as it is.
+func (t token) name() string {
+	switch {
+	case t.kind == word:
+		return t.text
+	case t.kind == quotes && (t.text[0] == '"' || t.text[0] == '`'):
+		return t.text[1 : len(t.text)-1]
+	case t.kind == quotes && strings.HasPrefix(t.text, "“"):
+		return strings.TrimSuffix(strings.TrimPrefix(t.text, "“"), "”")
+	}
+	return ""
+}
+
 func (t token) is(symbolText string) bool { return t.kind == symbol && t.text == symbolText }
 
 // lexer walks a statement token by token the way ClickHouse does, without

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"compress/gzip"
 	"compress/zlib"
 	"crypto/rand"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -85,6 +87,12 @@ func decode(r *http.Request) (*request, error) {
 	if format := r.Header.Get("X-ClickHouse-Format"); format != "" {
 		q.format = format
 	}
+	if !ours(q.database) {
+		return nil, refuse(codeUnknownDatabase, "Database %.64s does not exist", q.database)
+	}
+	if !slices.Contains(formats, q.format) {
+		return nil, refuse(codeUnknownFormat, "The format %.64s is not available here", q.format)
+	}
 	if r.Method == http.MethodGet {
 		q.readonly = true
 	}
@@ -100,7 +108,7 @@ func (q *request) set(name, value string) error {
 	case "query":
 		q.statement = value + q.statement
 	case "database":
-		q.database = value
+		q.database = cmp.Or(value, Database)
 	case "default_format":
 		q.format = value
 	case "query_id":

@@ -18,11 +18,13 @@ import (
 // one line of JSON. The input then stays open: its end means that the parent
 // is gone.
 type Order struct {
-	Dir      string // the engine's own folder
-	Library  string // path of libchdb.so
 	Password string // of the HTTP interface, for User
 	Memory   int64  // bytes the engine may take; 0 means 2 GiB
 }
+
+// confined is the argument that says that the kernel already confines this
+// process, or cannot.
+const confined = "confined"
 
 // ListenerFD is the file descriptor on which the process finds its listening
 // socket. The parent owns the socket, so that a restarted engine has the same
@@ -38,9 +40,29 @@ const (
 	stopWithin = 5 * time.Second
 )
 
-// Main is the engine process. It returns when it was told to stop, and an
-// error when it could not start.
-func Main() error {
+// Main is the engine process. Its arguments are the folder and the library;
+// args[0] and args[1] are what started it. It returns when it was told to
+// stop, and an error when it could not start.
+func Main(args []string) error {
+	if len(args) < 4 {
+		return errors.New("the engine needs its folder and its library")
+	}
+	at, library := folder(args[2]), args[3]
+	if len(args) == 4 {
+		if err := os.MkdirAll(string(at), 0o700); err != nil {
+			return fmt.Errorf("make the ClickHouse folder: %w", err)
+		}
+		err := confine(string(at), library, append(args, confined))
+		if !errors.Is(err, ErrUnconfined) {
+			return err
+		}
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return run(at, library)
+}
+
+// run starts the engine and serves until told to stop.
+func run(at folder, library string) error {
 	input := json.NewDecoder(os.Stdin)
 	var order Order
 	if err := input.Decode(&order); err != nil {
@@ -53,16 +75,15 @@ func Main() error {
 	if err != nil {
 		return fmt.Errorf("take over the engine's socket: %w", err)
 	}
-	at := folder(order.Dir)
-	if err := at.prepare(order.Memory); err != nil {
-		return err
-	}
 	held, err := at.hold()
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	s, err := start(order, at)
+	if err := at.prepare(order.Memory); err != nil {
+		return err
+	}
+	s, err := start(order, at, library)
 	if err != nil {
 		return err
 	}
@@ -70,12 +91,12 @@ func Main() error {
 }
 
 // start loads the library and opens the folder.
-func start(order Order, at folder) (*server, error) {
+func start(order Order, at folder, library string) (*server, error) {
 	// Both before the library looks: the zone of its dates, and no core files
 	// of a process that holds what people wrote.
 	os.Setenv("TZ", "UTC")
 	syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
-	lib, err := load(order.Library)
+	lib, err := load(library)
 	if err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func (s *server) answer(ctx context.Context, a *reply, q *request) error {
 	if err := c.prepare(q.role, q.database, q.tag, q.settings); err != nil {
 		return err
 	}
-	admit := func(text string) (statement, error) { return examine(text, c.classify) }
+	admit := func(text string) (statement, error) { return examine(text, q.parameters, c.classify) }
 	if err := c.bring(q.external, func(create string) error { _, err := admit(create); return err }); err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package engine
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The kinds of statement the library's own parser knows (chdb_classify_query_n).
 const (
@@ -35,7 +38,7 @@ var queries = map[string]bool{"SELECT": true, "WITH": true, "FROM": true, "(": t
 
 // examine decides whether a request's text may run and splits the data of an
 // insert off its statement.
-func examine(text string, classify func(string) (count, class uint32)) (statement, error) {
+func examine(text string, parameters []parameter, classify func(string) (count, class uint32)) (statement, error) {
 	opening, ok := (&lexer{text: text}).next()
 	if !ok {
 		return statement{}, refuse(codeSyntaxError, "Empty query")
@@ -51,8 +54,8 @@ func examine(text string, classify func(string) (count, class uint32)) (statemen
 			return statement{}, err
 		}
 	}
-	tokens := lex(s.text)
-	if err := refuseFiles(tokens); err != nil {
+	tokens := withNames(lex(s.text), parameters)
+	if err := refuseReach(tokens); err != nil {
 		return statement{}, err
 	}
 	whole := s.text
@@ -60,13 +63,18 @@ func examine(text string, classify func(string) (count, class uint32)) (statemen
 		whole += " FORMAT " + s.format
 	}
 	count, class := classify(whole)
-	if count != 1 {
+	if count == 0 {
+		return statement{}, refuse(codeSyntaxError, "Syntax error: this is not a statement")
+	}
+	if count > 1 {
 		return statement{}, refuse(codeSyntaxError, "Send one statement at a time: this request holds %d", count)
 	}
 	s.class = class
 	switch {
 	case class == classRead, class == classWrite:
-	case class == classControl && (first == "USE" || first == "SYSTEM"):
+	case class == classControl && first == "SYSTEM":
+	case class == classControl && first == "CREATE" && at(tokens, 1).upper() == "TEMPORARY":
+	case class == classControl && first == "USE" && ours(at(tokens, 1).name()):
 	case class == classControl && first == "SET" && !changesRole(tokens):
 	default:
 		return statement{}, refuse(codeAccessDenied, "This statement is not available here")
@@ -75,19 +83,10 @@ func examine(text string, classify func(string) (count, class uint32)) (statemen
 		s.format = formatOf(tokens)
 		s.rows = class == classRead && queries[first]
 	}
-	return s, nil
-}
-
-// refuseFiles finds INTO OUTFILE and FROM INFILE, which would write and read
-// files with the rights of the process.
-func refuseFiles(tokens []token) error {
-	for i := 1; i < len(tokens); i++ {
-		switch tokens[i-1].upper() + " " + tokens[i].upper() {
-		case "INTO OUTFILE", "FROM INFILE":
-			return refuse(codeAccessDenied, "Statements do not read or write files here")
-		}
+	if s.format != "" && !slices.Contains(formats, s.format) {
+		return statement{}, refuse(codeUnknownFormat, "The format %.64s is not available here", s.format)
 	}
-	return nil
+	return s, nil
 }
 
 // changesRole reports SET ROLE and SET DEFAULT ROLE: the role of a request is
