@@ -49,7 +49,8 @@ type bundleCheckpoint struct {
 // Export writes a bundle that verifies offline with the public key alone, and
 // leaves an entry that says so, the last one it contains. The zero Filter
 // exports the whole log, checkpoints included. A release manager who is no
-// auditor exports the gates they acted on.
+// auditor exports the gates they acted on. It returns fault.Conflict, with the
+// bundle written in part, when the log is not whole; Verify then says where.
 func (l *Log) Export(ctx context.Context, actor auth.Actor, w io.Writer, filter Filter) error {
 	if err := actor.Require(auth.ReadAudit); err != nil {
 		return err
@@ -100,16 +101,25 @@ func (e exporter) whole(ctx context.Context) error {
 	if err := e.begin(ctx, true, e.head.Size, nil); err != nil {
 		return err
 	}
+	tree := &frontier{}
 	for from := int64(0); from < e.head.Size; from += chunkLeaves {
 		entries, err := e.log.stretch(ctx, from, min(e.head.Size, from+chunkLeaves))
 		if err != nil {
 			return err
 		}
 		for _, entry := range entries {
+			leaf, err := entry.Entry.leaf()
+			if err != nil {
+				return err
+			}
+			tree.add(leafHash(leaf))
 			if err := e.out.Encode(entry); err != nil {
 				return err
 			}
 		}
+	}
+	if tree.root().String() != e.head.Root {
+		return fmt.Errorf("the entries do not make the tree: %w", fault.Conflict)
 	}
 	return nil
 }
@@ -183,12 +193,31 @@ func (e exporter) selection(ctx context.Context, args []any) error {
 		return err
 	}
 	for _, entry := range list {
-		if entry.Proof, err = tlog.ProveRecord(e.head.Size, entry.Leaf, stored); err != nil {
+		if err := e.prove(&entry, stored); err != nil {
 			return err
 		}
 		if err := e.out.Encode(entry); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// prove adds the proof that an entry is in the signed tree, and checks it.
+func (e exporter) prove(entry *bundleEntry, stored tlog.HashReader) error {
+	leaf, err := entry.Entry.leaf()
+	if err != nil {
+		return err
+	}
+	root, err := tlog.ParseHash(e.head.Root)
+	if err != nil {
+		return err
+	}
+	if entry.Proof, err = tlog.ProveRecord(e.head.Size, entry.Leaf, stored); err != nil {
+		return err
+	}
+	if tlog.CheckRecord(entry.Proof, e.head.Size, root, entry.Leaf, leafHash(leaf)) != nil {
+		return fmt.Errorf("entry %d is not in the tree: %w", entry.Entry.ID, fault.Conflict)
 	}
 	return nil
 }
