@@ -20,6 +20,7 @@ import (
 	"assay/internal/fault"
 	"assay/internal/postgres"
 	"assay/internal/postgrestest"
+	"assay/internal/stats"
 )
 
 // act is one thing a labeler did, as they saw it. The checker trusts nothing
@@ -321,7 +322,7 @@ func crowd(t *testing.T, s *Store, n int) (Queue, map[int64]int) {
 	queue := openQueue(t, s, "sql_query")
 	seeds := make([]seed, n)
 	for i := range seeds {
-		seeds[i] = seed{class: Classes[i%4], day: day(1 + i%7), u: U("crowd", fmt.Sprint(i)), wanted: 1}
+		seeds[i] = seed{class: Classes[i%4], day: day(1 + i%7), u: stats.HashUniform("crowd", fmt.Sprint(i)), wanted: 1}
 		if i%10 == 0 {
 			seeds[i].wanted = 2
 		}

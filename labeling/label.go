@@ -439,8 +439,8 @@ func holdAgain(ctx context.Context, tx pgx.Tx, reservation int64) (Reservation, 
 		return Reservation{}, err
 	}
 	rows, _ := tx.Query(ctx, `
-		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, opened_at)
-		SELECT r.item_id, r.queue_id, r.labeler_id, clock_timestamp() + q.lease, clock_timestamp()
+		INSERT INTO reservations (item_id, queue_id, labeler_id, number, lease_until, opened_at)
+		SELECT r.item_id, r.queue_id, r.labeler_id, r.number, clock_timestamp() + q.lease, clock_timestamp()
 		FROM reservations r JOIN queues q ON q.id = r.queue_id
 		WHERE r.id = $1
 		RETURNING `+reservationColumns, reservation)

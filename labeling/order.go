@@ -2,73 +2,33 @@ package labeling
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
 	"math"
-	"slices"
 	"time"
+
+	"assay/telemetry"
 )
 
 // PriorityClass is the part of a stratum that says how much harm a response
-// may have done. A response is in the class of its gravest flag.
-type PriorityClass string
+// may have done: the class of its gravest flag.
+type PriorityClass = telemetry.PriorityClass
 
 // The classes, gravest first.
 const (
-	Safety   PriorityClass = "safety"
-	Negative PriorityClass = "negative"
-	Implicit PriorityClass = "implicit"
-	Random   PriorityClass = "random"
+	Safety   = telemetry.Safety
+	Negative = telemetry.Negative
+	Implicit = telemetry.Implicit
+	Random   = telemetry.RandomClass
 )
 
 // Classes lists the priority classes in the order people meet them.
-var Classes = []PriorityClass{Safety, Negative, Implicit, Random}
+var Classes = telemetry.PriorityClasses
 
-var classOf = map[string]PriorityClass{
-	"unsafe_claim":      Safety,
-	"validator_failed":  Safety,
-	"negative_feedback": Negative,
-	"correction":        Implicit, // by editing; the one-click Fix counts as negative feedback
-	"abandonment":       Implicit,
-	"requery":           Implicit,
-	"error":             Implicit,
-	"stalled_tools":     Implicit,
-	"uncertain":         Implicit,
-	"random":            Random,
-}
-
-// Rank is 1 for Safety to 4 for Random; an unknown class ranks as Random.
-func (c PriorityClass) Rank() int {
-	if at := slices.Index(Classes, c); at >= 0 {
-		return at + 1
-	}
-	return len(Classes)
-}
-
-// Graver returns the class of the two that may have done more harm.
-func Graver(a, b PriorityClass) PriorityClass {
+// graver returns the class of the two that may have done more harm.
+func graver(a, b PriorityClass) PriorityClass {
 	if a.Rank() <= b.Rank() {
 		return a
 	}
 	return b
-}
-
-// ClassOf returns the class of the gravest of the reasons, Random for none.
-func ClassOf(reasons ...string) PriorityClass {
-	class := Random
-	for _, reason := range reasons {
-		class = Graver(class, cmp.Or(classOf[reason], Random))
-	}
-	return class
-}
-
-// U is the permanent random number of a response under a salt, in [0, 1): the
-// first eight bytes of SHA-256(salt, 0x1F, id), of which 53 bits are kept. The
-// same response keeps its number through every decision, so a larger share
-// only ever adds responses.
-func U(salt, id string) float64 {
-	sum := sha256.Sum256([]byte(salt + "\x1f" + id))
-	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
 }
 
 // Waiting is an item nobody has touched, as the order sees it.
@@ -186,16 +146,6 @@ func Ways(draw, second, measurement float64) []Way {
 		ways = append(ways, WayAnother)
 	}
 	return append(ways, WayLater)
-}
-
-// Tau is the threshold of a frame: the smallest u of what nobody has touched,
-// 1 when everything was. What lies below it was offered to people whatever it
-// says, and is therefore a simple random sample of the frame.
-func Tau(untouched []float64) float64 {
-	if len(untouched) == 0 {
-		return 1
-	}
-	return slices.Min(untouched)
 }
 
 // frameDay is the frame of a time: its UTC day, as midnight.

@@ -1,46 +1,10 @@
 package labeling
 
 import (
-	"math"
 	"slices"
 	"testing"
 	"time"
 )
-
-func TestUIsTheHashOfSaltAndID(t *testing.T) {
-	for _, c := range []struct {
-		salt, id string
-		want     float64
-	}{
-		{"epoch-2026-01", "sess_0001", 0.04633539108282836},
-		{"epoch-2026-01", "sess_0002", 0.9164472038815982},
-		{"epoch-2026-01", "sess_0003", 0.8312706366908575},
-		{"epoch-2026-02", "sess_0001", 0.45214761239017764},
-	} {
-		if got := U(c.salt, c.id); math.Abs(got-c.want) > 1e-15 {
-			t.Errorf("U(%q, %q): want %v, got %v", c.salt, c.id, c.want, got)
-		}
-	}
-}
-
-func TestTheGravestFlagGivesTheClass(t *testing.T) {
-	for _, c := range []struct {
-		reasons []string
-		want    PriorityClass
-	}{
-		{nil, Random},
-		{[]string{"random"}, Random},
-		{[]string{"random", "correction"}, Implicit},
-		{[]string{"abandonment", "negative_feedback"}, Negative},
-		{[]string{"negative_feedback", "validator_failed", "random"}, Safety},
-		{[]string{"unsafe_claim"}, Safety},
-		{[]string{"something new"}, Random},
-	} {
-		if got := ClassOf(c.reasons...); got != c.want {
-			t.Errorf("ClassOf(%v): want %s, got %s", c.reasons, c.want, got)
-		}
-	}
-}
 
 func day(n int) time.Time { return time.Date(2026, 3, n, 0, 0, 0, 0, time.UTC) }
 
@@ -108,14 +72,5 @@ func TestWaysFollowTheDraws(t *testing.T) {
 		if got := Ways(c.draw, c.second, 0.25); !slices.Equal(got, c.want) {
 			t.Errorf("Ways(%v, %v): want %v, got %v", c.draw, c.second, c.want, got)
 		}
-	}
-}
-
-func TestTheThresholdIsTheSmallestUntouchedU(t *testing.T) {
-	if got := Tau([]float64{0.4, 0.2, 0.9}); got != 0.2 {
-		t.Errorf("want 0.2, got %v", got)
-	}
-	if got := Tau(nil); got != 1 {
-		t.Errorf("a frame that was worked off has threshold 1, got %v", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -329,17 +330,11 @@ const (
 
 // measureNext chooses the frame where the next label narrows the rate most.
 func (s *Store) measureNext(ctx context.Context, queue Queue) (Frame, bool, error) {
-	kept, _ := s.plans.LoadOrStore(queue.ID, &plan{})
-	p := kept.(*plan)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if time.Since(p.at) > planAge {
-		frames, err := s.frames(ctx, queue.ID, time.Now().Add(-planWindow))
-		if err != nil {
-			return Frame{}, false, err
-		}
-		p.frames, p.at = frames, time.Now()
+	p, err := s.lockedPlan(ctx, queue)
+	if err != nil {
+		return Frame{}, false, err
 	}
+	defer p.mu.Unlock()
 	frame, ok := Measure(p.frames)
 	if !ok {
 		return Frame{}, false, nil
@@ -351,6 +346,34 @@ func (s *Store) measureNext(ctx context.Context, queue Queue) (Frame, bool, erro
 		}
 	}
 	return frame, true, nil
+}
+
+// lockedPlan returns the queue's plan, counted again when it is old. The
+// caller unlocks it.
+func (s *Store) lockedPlan(ctx context.Context, queue Queue) (*plan, error) {
+	known, _ := s.plans.LoadOrStore(queue.ID, &plan{})
+	p := known.(*plan)
+	p.mu.Lock()
+	if time.Since(p.at) <= planAge && !s.recount {
+		return p, nil
+	}
+	frames, err := s.frames(ctx, queue.ID, time.Now().Add(-planWindow))
+	if err != nil {
+		p.mu.Unlock()
+		return nil, fmt.Errorf("plan of queue %s: %w", queue.Slug, err)
+	}
+	p.frames, p.at = frames, time.Now()
+	return p, nil
+}
+
+// knownFrames returns what measuring knows of the queue.
+func (s *Store) knownFrames(ctx context.Context, queue Queue) ([]Frame, error) {
+	p, err := s.lockedPlan(ctx, queue)
+	if err != nil {
+		return nil, err
+	}
+	defer p.mu.Unlock()
+	return slices.Clone(p.frames), nil
 }
 
 // frames counts every stratum and day of the queue. The counts of the

@@ -22,6 +22,7 @@ type Reservation struct {
 	ItemID     int64     `json:"item_id"`
 	QueueID    int64     `json:"-"`
 	LabelerID  int64     `json:"-"`
+	Number     int       `json:"number"` // the how-manieth item of the queue this is for the labeler
 	ReservedAt time.Time `json:"reserved_at"`
 	LeaseUntil time.Time `json:"lease_until"` // by the database's clock
 }
@@ -48,7 +49,7 @@ func (c Counts) Total() int64 { return c.Free + c.Reserved + c.Another + c.PutOf
 // says why.
 var ErrNothingFree = errors.New("nothing is free")
 
-const reservationColumns = `id, token, item_id, queue_id, labeler_id, reserved_at, lease_until`
+const reservationColumns = `id, token, item_id, queue_id, labeler_id, number, reserved_at, lease_until`
 
 // The ways to an item, each one statement: choose, lock against everybody
 // else, and hold. Rows that others are choosing at this moment are passed over.
@@ -108,13 +109,21 @@ const (
 			WHERE id = $1 AND taken < wanted AND removed_at IS NULL
 			FOR UPDATE
 		)
-		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until)
-		SELECT id, queue_id, $2, clock_timestamp() + $3 FROM next
+		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, number)
+		SELECT id, queue_id, $2, clock_timestamp() + $3,
+		       coalesce((SELECT max(number) FROM reservations r WHERE r.item_id = $1 AND r.labeler_id = $2),
+		                (SELECT max(number) FROM reservations r WHERE r.labeler_id = $2 AND r.queue_id = next.queue_id) + 1,
+		                1)
+		FROM next
 		RETURNING ` + reservationColumns
 
 	hold = `
-		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until)
-		SELECT id, $1, $2, clock_timestamp() + $3 FROM next
+		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, number)
+		SELECT id, $1, $2, clock_timestamp() + $3,
+		       coalesce((SELECT max(number) FROM reservations r WHERE r.item_id = next.id AND r.labeler_id = $2),
+		                (SELECT max(number) FROM reservations r WHERE r.labeler_id = $2 AND r.queue_id = $1) + 1,
+		                1)
+		FROM next
 		RETURNING ` + reservationColumns
 )
 
@@ -309,7 +318,7 @@ func (s *Store) Renew(ctx context.Context, actor auth.Actor, item int64, token u
 		FROM queues q
 		WHERE q.id = r.queue_id AND r.item_id = $1 AND r.token = $2 AND r.labeler_id = $3
 		  AND r.state = 'held' AND r.lease_until > clock_timestamp()
-		RETURNING r.id, r.token, r.item_id, r.queue_id, r.labeler_id, r.reserved_at, r.lease_until`, item, token, labeler)
+		RETURNING r.id, r.token, r.item_id, r.queue_id, r.labeler_id, r.number, r.reserved_at, r.lease_until`, item, token, labeler)
 	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Reservation{}, whyStale(ctx, s.DB, labeler, item, token)

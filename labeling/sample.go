@@ -1,9 +1,11 @@
 package labeling
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,9 +49,10 @@ type SampleCell struct {
 	Design        string // bottom_k, or census for imported labels
 	Day           time.Time
 	ModelVersion  string
+	Keep          float64 // probability with which such a text is kept; part of the stratum
 
 	Responses  int64 // N, counted by the telemetry store on all events
-	Readable   int64 // of them, responses that may be read
+	Readable   int64 // of them, those whose consent lets people read: what the sample stands for
 	Considered int64 // have their sampling decision; fewer than Responses while flagging is behind
 
 	// Inside the sample: readable, u below the threshold of stratum and day.
@@ -87,7 +90,11 @@ func (s *Store) Sample(ctx context.Context, actor auth.Actor, f SampleFilter) ([
 	if err != nil {
 		return nil, fmt.Errorf("sample %s to %s: %w", f.From.Format(time.RFC3339), f.To.Format(time.RFC3339), err)
 	}
-	return cells(counted, f), nil
+	totals, err := s.totals(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return cells(counted, totals, f), nil
 }
 
 // frameThresholds are the thresholds of the strata and days of a window, as
@@ -137,22 +144,54 @@ func (s *Store) thresholds(ctx context.Context, f SampleFilter) (frameThresholds
 	return t, nil
 }
 
-// sampleRow is one cell as counted: of the items, of the decisions, of the
-// store's totals. The window may cut the first and the last day.
+// domain is a stratum on a day for one model version: what the telemetry store
+// counts by.
+type domain struct {
+	TaskClass     string
+	PriorityClass PriorityClass
+	Day           time.Time
+	ModelVersion  string
+}
+
+// total is the telemetry store's count of a domain.
+type total struct {
+	domain
+	Responses int64
+	Readable  int64 // of them, with text that was kept
+}
+
+func (s *Store) totals(ctx context.Context, f SampleFilter) (map[domain]total, error) {
+	rows, _ := s.DB.Query(ctx, `
+		SELECT task_class, priority_class, frame_day, model_version, responses, readable
+		FROM frame_totals
+		WHERE frame_day BETWEEN $1 AND $2 AND ($3 = '' OR task_class = $3)`,
+		frameDay(f.From), frameDay(f.To.Add(-time.Nanosecond)), f.TaskClass)
+	list := map[domain]total{}
+	var t total
+	_, err := pgx.ForEachRow(rows, []any{&t.TaskClass, &t.PriorityClass, &t.Day, &t.ModelVersion, &t.Responses, &t.Readable}, func() error {
+		list[t.domain] = t
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("totals of frames: %w", err)
+	}
+	return list, nil
+}
+
+// sampleRow is one cell as counted of the decisions and the items. The window
+// may cut the first and the last day; columns with day count the whole of it.
 type sampleRow struct {
 	TaskClass     string
 	PriorityClass PriorityClass
 	Design        string
 	Day           time.Time
 	ModelVersion  string
+	Keep          float64
 
-	Total         *int64 // responses of the whole day by the telemetry store; nil while not counted
-	TotalReadable *int64
-	Considered    int64 // decisions in the window
-	ConsideredDay int64 // decisions of the whole day
-	Readable      int64 // readable decisions in the window
-	ReadableDay   int64
-	CensusDay     int64 // census decisions of the whole day in the same stratum and domain
+	Considered    int64
+	ConsideredDay int64
+	Covered       int64 // decisions whose consent lets people read
+	CoveredDay    int64
 
 	Sampled          int64
 	SampledDay       int64
@@ -177,11 +216,11 @@ const sampleQuery = `
 	WITH taus AS (
 		SELECT * FROM unnest($4::bigint[], $5::text[], $6::date[], $7::float8[]) AS t (queue_id, priority_class, frame_day, tau)
 	), decided AS (
-		SELECT d.queue_id, d.task_class, d.priority_class, d.design, d.frame_day, d.model_version,
+		SELECT d.task_class, d.priority_class, d.design, d.frame_day, d.model_version, d.keep,
 		       count(*) FILTER (WHERE d.event_time >= $1 AND d.event_time < $2) AS considered,
 		       count(*) AS considered_day,
-		       count(*) FILTER (WHERE d.readable AND d.event_time >= $1 AND d.event_time < $2) AS readable,
-		       count(*) FILTER (WHERE d.readable) AS readable_day
+		       count(*) FILTER (WHERE (d.readable OR d.reason = 'not_kept') AND d.event_time >= $1 AND d.event_time < $2) AS covered,
+		       count(*) FILTER (WHERE d.readable OR d.reason = 'not_kept') AS covered_day
 		FROM sampling_decisions d
 		JOIN queues q ON q.id = d.queue_id
 		WHERE d.frame_day BETWEEN ($1 AT TIME ZONE 'UTC')::date AND (($2 - interval '1 microsecond') AT TIME ZONE 'UTC')::date
@@ -189,7 +228,7 @@ const sampleQuery = `
 		  AND NOT EXISTS (SELECT FROM sampling_decisions later WHERE later.supersedes = d.id)
 		GROUP BY 1, 2, 3, 4, 5, 6
 	), worked AS (
-		SELECT i.queue_id, i.task_class, i.priority_class, i.design, i.frame_day, i.model_version,
+		SELECT i.task_class, i.priority_class, i.design, i.frame_day, i.model_version, i.keep,
 		       coalesce(t.tau, 1) AS tau,
 		       i.event_time >= $1 AND i.event_time < $2 AS inside,
 		       i.design = 'census' OR i.u < coalesce(t.tau, 1) AS sampled,
@@ -205,7 +244,8 @@ const sampleQuery = `
 		WHERE i.frame_day BETWEEN ($1 AT TIME ZONE 'UTC')::date AND (($2 - interval '1 microsecond') AT TIME ZONE 'UTC')::date
 		  AND q.kind = 'standard' AND i.design <> 'discovery' AND ($3 = '' OR i.task_class = $3)
 	), counted AS (
-		SELECT queue_id, task_class, priority_class, design, frame_day, model_version, tau,
+		SELECT task_class, priority_class, design, frame_day, model_version, keep,
+		       min(tau) AS tau,
 		       count(*) FILTER (WHERE inside AND sampled) AS sampled,
 		       count(*) FILTER (WHERE sampled) AS sampled_day,
 		       count(*) FILTER (WHERE inside AND sampled AND labeled AND first_reading = 'correct') AS correct,
@@ -223,46 +263,25 @@ const sampleQuery = `
 		       count(*) FILTER (WHERE inside AND method = 'split') AS split,
 		       max(decided_at) FILTER (WHERE inside AND label IS NOT NULL) AS last_label_at
 		FROM worked
-		GROUP BY 1, 2, 3, 4, 5, 6, 7
-	), totals AS (
-		SELECT frame_day, task_class, priority_class, model_version, responses, readable
-		FROM frame_totals
-		WHERE frame_day BETWEEN ($1 AT TIME ZONE 'UTC')::date AND (($2 - interval '1 microsecond') AT TIME ZONE 'UTC')::date
-		  AND ($3 = '' OR task_class = $3)
-	), bounded AS (
-		SELECT task_class, priority_class, 'bottom_k' AS design, frame_day, model_version FROM totals
-		UNION
-		SELECT task_class, priority_class, design, frame_day, model_version FROM decided
-		UNION
-		SELECT task_class, priority_class, design, frame_day, model_version FROM counted
+		GROUP BY 1, 2, 3, 4, 5, 6
 	)
-	SELECT b.task_class, b.priority_class, b.design, b.frame_day AS day, b.model_version,
-	       t.responses AS total, t.readable AS total_readable,
-	       coalesce(d.considered, 0) AS considered, coalesce(d.considered_day, 0) AS considered_day,
-	       coalesce(d.readable, 0) AS readable, coalesce(d.readable_day, 0) AS readable_day,
-	       coalesce((SELECT census.considered_day FROM decided census
-	                 WHERE census.design = 'census' AND census.task_class = b.task_class AND census.priority_class = b.priority_class
-	                   AND census.frame_day = b.frame_day AND census.model_version = b.model_version), 0) AS census_day,
-	       coalesce(c.sampled, 0) AS sampled, coalesce(c.sampled_day, 0) AS sampled_day,
-	       coalesce(c.correct, 0) AS correct, coalesce(c.partially_correct, 0) AS partially_correct,
-	       coalesce(c.hallucinated, 0) AS hallucinated, coalesce(c.cannot_tell, 0) AS cannot_tell,
-	       coalesce(c.skipped, 0) AS skipped, coalesce(c.pending, 0) AS pending,
-	       coalesce(c.surplus, 0) AS surplus, coalesce(c.waiting, 0) AS waiting,
-	       coalesce(c.raw_correct, 0) AS raw_correct, coalesce(c.raw_partial, 0) AS raw_partial,
-	       coalesce(c.raw_hallucinated, 0) AS raw_hallucinated, coalesce(c.raw_cannot_tell, 0) AS raw_cannot_tell,
-	       coalesce(c.split, 0) AS split,
-	       coalesce(c.tau, (SELECT min(x.tau) FROM counted x
-	                        WHERE x.task_class = b.task_class AND x.priority_class = b.priority_class
-	                          AND x.frame_day = b.frame_day AND x.design = b.design), 0) AS tau,
-	       c.last_label_at
-	FROM bounded b
-	LEFT JOIN totals t ON b.design = 'bottom_k' AND t.task_class = b.task_class AND t.priority_class = b.priority_class
-	                  AND t.frame_day = b.frame_day AND t.model_version = b.model_version
-	LEFT JOIN decided d ON d.task_class = b.task_class AND d.priority_class = b.priority_class AND d.design = b.design
-	                   AND d.frame_day = b.frame_day AND d.model_version = b.model_version
-	LEFT JOIN counted c ON c.task_class = b.task_class AND c.priority_class = b.priority_class AND c.design = b.design
-	                   AND c.frame_day = b.frame_day AND c.model_version = b.model_version
-	ORDER BY b.task_class, b.frame_day, b.priority_class, b.design, b.model_version`
+	SELECT task_class, priority_class, design, frame_day AS day, model_version, keep,
+	       coalesce(considered, 0) AS considered, coalesce(considered_day, 0) AS considered_day,
+	       coalesce(covered, 0) AS covered, coalesce(covered_day, 0) AS covered_day,
+	       coalesce(sampled, 0) AS sampled, coalesce(sampled_day, 0) AS sampled_day,
+	       coalesce(correct, 0) AS correct, coalesce(partially_correct, 0) AS partially_correct,
+	       coalesce(hallucinated, 0) AS hallucinated, coalesce(cannot_tell, 0) AS cannot_tell,
+	       coalesce(skipped, 0) AS skipped, coalesce(pending, 0) AS pending,
+	       coalesce(surplus, 0) AS surplus, coalesce(waiting, 0) AS waiting,
+	       coalesce(raw_correct, 0) AS raw_correct, coalesce(raw_partial, 0) AS raw_partial,
+	       coalesce(raw_hallucinated, 0) AS raw_hallucinated, coalesce(raw_cannot_tell, 0) AS raw_cannot_tell,
+	       coalesce(split, 0) AS split, coalesce(tau, 0) AS tau, last_label_at
+	FROM decided FULL JOIN counted USING (task_class, priority_class, design, frame_day, model_version, keep)
+	ORDER BY task_class, frame_day, priority_class, design, model_version, keep`
+
+func (r sampleRow) domain() domain {
+	return domain{r.TaskClass, r.PriorityClass, r.Day, r.ModelVersion}
+}
 
 // stratumDay is where one threshold and one probability hold.
 type stratumDay struct {
@@ -270,56 +289,84 @@ type stratumDay struct {
 	class     PriorityClass
 	design    string
 	day       time.Time
+	keep      float64
 }
 
-func (r sampleRow) stratum() stratumDay {
-	return stratumDay{r.TaskClass, r.PriorityClass, r.Design, r.Day}
+func (c SampleCell) stratum() stratumDay {
+	return stratumDay{c.TaskClass, c.PriorityClass, c.Design, c.Day, c.Keep}
 }
 
-// total is the cell's population over the whole day. The census responses of
-// the same domain have a cell of their own and are taken off; what was decided
-// since the store last counted is believed.
-func (r sampleRow) total() (responses, readable int64) {
-	if r.Design == "census" || r.Total == nil {
-		return r.ConsideredDay, r.ReadableDay
+// cells turns counted rows into cells: the telemetry store's totals are spread
+// over the rows of their domain, cut to the window, and each stratum and day
+// gets its probability.
+func cells(rows []sampleRow, totals map[domain]total, f SampleFilter) []SampleCell {
+	decided, census := map[domain]int64{}, map[domain]int64{}
+	for _, r := range rows {
+		if r.Design == "census" {
+			census[r.domain()] += r.ConsideredDay
+		} else {
+			decided[r.domain()] += r.ConsideredDay
+		}
 	}
-	responses = max(*r.Total-r.CensusDay, r.ConsideredDay)
-	readable = max(*r.TotalReadable-r.CensusDay, r.ReadableDay)
-	return responses, min(readable, responses)
-}
-
-// cells turns counted rows into cells: totals cut to the window, and the
-// probability of each stratum and day.
-func cells(rows []sampleRow, f SampleFilter) []SampleCell {
-	readable := map[stratumDay]int64{}
+	var list []SampleCell
+	whole := map[stratumDay]float64{}
 	sampled := map[stratumDay]int64{}
 	for _, r := range rows {
-		_, n := r.total()
-		readable[r.stratum()] += n
-		sampled[r.stratum()] += r.SampledDay
-	}
-	list := make([]SampleCell, 0, len(rows))
-	for _, r := range rows {
-		cell := r.cell(f)
-		if n := readable[r.stratum()]; n > 0 {
-			cell.Pi = math.Min(1, float64(sampled[r.stratum()])/float64(n))
+		// What was decided since the store last counted is believed; the census
+		// responses of a domain have a cell of their own and are taken off.
+		scale := 1.0
+		if t, ok := totals[r.domain()]; ok && r.Design != "census" && decided[r.domain()] > 0 {
+			scale = math.Max(1, float64(t.Responses-census[r.domain()])/float64(decided[r.domain()]))
 		}
-		if cell.Responses > 0 || cell.Raw.All() > 0 || cell.Sampled > 0 {
-			list = append(list, cell)
+		cell := r.cell(scale)
+		whole[cell.stratum()] += scale * float64(r.CoveredDay)
+		sampled[cell.stratum()] += r.SampledDay
+		list = append(list, cell)
+	}
+	for i := range list {
+		if n := whole[list[i].stratum()]; n > 0 {
+			list[i].Pi = math.Min(1, float64(sampled[list[i].stratum()])/n)
 		}
 	}
+	return append(shown(list), unconsidered(totals, decided, census, f)...)
+}
+
+// shown leaves out the cells of a cut day that lie outside the window.
+func shown(list []SampleCell) []SampleCell {
+	var inside []SampleCell
+	for _, cell := range list {
+		if cell.Responses > 0 || cell.Sampled > 0 || cell.Raw.All() > 0 || cell.Waiting > 0 {
+			inside = append(inside, cell)
+		}
+	}
+	return inside
+}
+
+// unconsidered are the domains that the telemetry store counts and of which no
+// response has its decision yet. A cut day is left to the decisions to come.
+func unconsidered(totals map[domain]total, decided, census map[domain]int64, f SampleFilter) []SampleCell {
+	var list []SampleCell
+	for d, t := range totals {
+		left := t.Responses - census[d]
+		if decided[d] > 0 || left <= 0 || d.Day.Before(f.From) || d.Day.Add(24*time.Hour).After(f.To) {
+			continue
+		}
+		list = append(list, SampleCell{
+			TaskClass: d.TaskClass, PriorityClass: d.PriorityClass, Design: "bottom_k", Day: d.Day, ModelVersion: d.ModelVersion, Keep: 1,
+			Responses: left, Readable: min(left, t.Readable),
+		})
+	}
+	slices.SortFunc(list, func(a, b SampleCell) int {
+		return cmp.Or(cmp.Compare(a.TaskClass, b.TaskClass), a.Day.Compare(b.Day), cmp.Compare(a.PriorityClass.Rank(), b.PriorityClass.Rank()), cmp.Compare(a.ModelVersion, b.ModelVersion))
+	})
 	return list
 }
 
-func (r sampleRow) cell(f SampleFilter) SampleCell {
-	responses, readable := r.total()
-	if r.Day.Before(f.From) || r.Day.Add(24*time.Hour).After(f.To) { // the window cuts this day
-		responses = proportion(responses, r.Considered, r.ConsideredDay)
-		readable = proportion(readable, r.Readable, r.ReadableDay)
-	}
+func (r sampleRow) cell(scale float64) SampleCell {
+	responses := int64(math.Round(scale * float64(r.Considered)))
 	cell := SampleCell{
-		TaskClass: r.TaskClass, PriorityClass: r.PriorityClass, Design: r.Design, Day: r.Day, ModelVersion: r.ModelVersion,
-		Responses: responses, Readable: min(readable, responses), Considered: r.Considered,
+		TaskClass: r.TaskClass, PriorityClass: r.PriorityClass, Design: r.Design, Day: r.Day, ModelVersion: r.ModelVersion, Keep: r.Keep,
+		Responses: responses, Readable: min(responses, int64(math.Round(scale*float64(r.Covered)))), Considered: r.Considered,
 		Sampled: r.Sampled,
 		Labels:  Tally{r.Correct, r.PartiallyCorrect, r.Hallucinated, r.CannotTell},
 		Skipped: r.Skipped, Pending: r.Pending, Surplus: r.Surplus, Waiting: r.Waiting,
@@ -330,12 +377,4 @@ func (r sampleRow) cell(f SampleFilter) SampleCell {
 		cell.LastLabelAt = *r.LastLabelAt
 	}
 	return cell
-}
-
-// proportion returns whole·part/of, rounded to whole responses.
-func proportion(whole, part, of int64) int64 {
-	if of == 0 {
-		return 0
-	}
-	return int64(math.Round(float64(whole) * float64(part) / float64(of)))
 }

@@ -35,6 +35,8 @@ type Store struct {
 
 	labelers sync.Map // "person/12" or "import/alice" → labelers.id
 	plans    sync.Map // queue id → *plan
+	recount  bool     // count a plan anew each time; for tests that compare choices
+	counted  sync.Map // queue id → *kept[Summary]
 }
 
 func (s *Store) draw() float64 {

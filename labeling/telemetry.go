@@ -1,4 +1,20 @@
 package labeling
 
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"assay/internal/auth"
+	"assay/telemetry"
+)
+
 // Telemetry is what labeling asks of the telemetry store.
-type Telemetry interface{}
+type Telemetry interface {
+	Response(ctx context.Context, actor auth.Actor, eventID uuid.UUID) (telemetry.Response, error)
+	ResponseByRequest(ctx context.Context, actor auth.Actor, sessionID, requestID string) (telemetry.Response, error)
+	Responses(ctx context.Context, actor auth.Actor, ids []uuid.UUID) ([]telemetry.Response, error)
+	FrameTotals(ctx context.Context, actor auth.Actor, day time.Time) ([]telemetry.FrameTotal, error)
+	CopyLabels(ctx context.Context, rows []telemetry.LabelRow) error
+}

@@ -25,6 +25,9 @@ CREATE TABLE sampling_decisions (
     salt_id        text NOT NULL REFERENCES sampling_salts,
     u              double precision NOT NULL CHECK (u >= 0 AND u < 1),
     rule_id        bigint NOT NULL REFERENCES queue_rules, -- the policy version
+    -- The probability with which the text of such a response is kept. Within
+    -- a stratum it parts the frame: text kept one time in ten stands for ten.
+    keep           double precision NOT NULL DEFAULT 1 CHECK (keep >= 0 AND keep <= 1),
     readable       boolean NOT NULL,
     selected       boolean NOT NULL,
     reason         text NOT NULL CHECK (reason IN ('selected', 'cap', 'no_text', 'not_kept', 'removed', 'import')),

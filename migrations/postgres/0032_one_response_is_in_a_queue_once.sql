@@ -13,12 +13,14 @@ CREATE TABLE items (
     -- The order in which people meet the classes: the class as a number, so
     -- that one index serves the queue from its head.
     harm               smallint NOT NULL GENERATED ALWAYS AS
-                       (CASE priority_class WHEN 'safety' THEN 1 WHEN 'negative' THEN 2 WHEN 'implicit' THEN 3 ELSE 4 END) STORED,
+                       (CASE priority_class WHEN 'safety' THEN 0 WHEN 'negative' THEN 1 WHEN 'implicit' THEN 2 ELSE 3 END) STORED,
     design             text NOT NULL CHECK (design IN ('bottom_k', 'census', 'discovery')),
     salt_id            text NOT NULL REFERENCES sampling_salts,
     u                  double precision NOT NULL CHECK (u >= 0 AND u < 1),
     pi                 double precision CHECK (pi > 0 AND pi <= 1), -- written when the frame closes
     rule_id            bigint NOT NULL REFERENCES queue_rules,
+    keep               double precision NOT NULL DEFAULT 1 CHECK (keep > 0 AND keep <= 1),
+    overlap            double precision NOT NULL DEFAULT 0 CHECK (overlap BETWEEN 0 AND 1), -- probability of a second reading
     impact             smallint NOT NULL DEFAULT 1 CHECK (impact BETWEEN 1 AND 5),
     flags              jsonb NOT NULL DEFAULT '[]', -- why it is here, with time and source; never shortened
     reasons            text[] NOT NULL DEFAULT '{}', -- the flags' names, for counting

@@ -4,6 +4,7 @@ CREATE TABLE reservations (
     item_id     bigint NOT NULL REFERENCES items,
     queue_id    bigint NOT NULL REFERENCES queues,
     labeler_id  bigint NOT NULL REFERENCES labelers,
+    number      int NOT NULL DEFAULT 1, -- the how-manieth item of the queue this is for the labeler
     state       text NOT NULL DEFAULT 'held'
                 CHECK (state IN ('held', 'labeled', 'skipped', 'put_off', 'released', 'expired')),
     reserved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -18,6 +19,7 @@ CREATE UNIQUE INDEX reservations_one_per_labeler ON reservations (item_id, label
     WHERE state IN ('held', 'labeled');
 CREATE INDEX reservations_of_item ON reservations (item_id, labeler_id, state);
 CREATE INDEX reservations_of_labeler ON reservations (labeler_id, queue_id, id);
+CREATE INDEX reservations_numbered ON reservations (labeler_id, queue_id, number);
 CREATE INDEX reservations_held ON reservations (lease_until) WHERE state = 'held';
 CREATE INDEX reservations_held_in_queue ON reservations (queue_id, lease_until) WHERE state = 'held';
 

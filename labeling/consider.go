@@ -1,0 +1,510 @@
+package labeling
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"assay/internal/audit"
+	"assay/internal/auth"
+	"assay/internal/postgres"
+	"assay/internal/stats"
+	"assay/telemetry"
+)
+
+// Filled says what considering a number of responses did.
+type Filled struct {
+	Considered int // candidates looked at
+	Decided    int // new decisions; the others had theirs and nothing changed
+	Added      int // new items
+	Flagged    int // items that got a further flag or a graver class
+	LeftOut    int // readable, beyond the cap of their class and day
+	Unread     int // without text that may be read
+}
+
+// considerLock keeps two fillers from deciding over one another's caps.
+const considerLock = 0x636f6e73 // "cons"
+
+// Consider decides for each candidate whether people are to read it, stores
+// the decision with its probability's ingredients, and puts the selected into
+// their queues with a snapshot. Considering a response again changes nothing
+// unless it has a further flag, a graver class or text that it had not; then
+// there is a new decision, and the item that is there gets the flag.
+func (s *Store) Consider(ctx context.Context, actor auth.Actor, candidates []telemetry.Candidate) (Filled, error) {
+	if err := actor.Require(auth.RunWork); err != nil {
+		return Filled{}, err
+	}
+	if len(candidates) == 0 {
+		return Filled{}, nil
+	}
+	var filled Filled
+	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, considerLock); err != nil {
+			return err
+		}
+		c := &consideration{s: s, tx: tx, actor: actor, queues: map[string]*filling{}}
+		var err error
+		filled, err = c.run(ctx, candidates)
+		return err
+	})
+	if err != nil {
+		return Filled{}, fmt.Errorf("consider %d responses: %w", len(candidates), err)
+	}
+	return filled, nil
+}
+
+// consideration is one run of Consider in its transaction.
+type consideration struct {
+	s      *Store
+	tx     pgx.Tx
+	actor  auth.Actor
+	saltID string
+	salt   string
+	queues map[string]*filling // by task class
+	filled Filled
+}
+
+// filling is a queue with its rule and the places its caps leave.
+type filling struct {
+	queue Queue
+	rule  Rule
+	taken map[frameKey][]float64 // the selected u of a capped class and day, smallest first
+	added int
+}
+
+type frameKey struct {
+	class PriorityClass
+	day   time.Time
+}
+
+// decision is a row of sampling_decisions, and what of it lies in the queue.
+type decision struct {
+	ID            int64
+	QueueID       int64
+	EventID       uuid.UUID
+	PriorityClass PriorityClass
+	Design        string
+	SaltID        string
+	U             float64
+	Readable      bool
+	Selected      bool
+	Reason        string
+	ItemID        *int64
+	ItemFlags     []ItemFlag
+	Removed       bool
+}
+
+// ItemFlag is one reason why an item is in its queue.
+type ItemFlag struct {
+	Reason        string    `json:"reason"`
+	At            time.Time `json:"at"`
+	Detail        string    `json:"detail,omitempty"`
+	SourceEventID uuid.UUID `json:"source_event_id"`
+}
+
+func (c *consideration) run(ctx context.Context, candidates []telemetry.Candidate) (Filled, error) {
+	if err := c.tx.QueryRow(ctx, `SELECT id, salt FROM sampling_salts ORDER BY created_at DESC, id DESC LIMIT 1`).Scan(&c.saltID, &c.salt); err != nil {
+		return Filled{}, err
+	}
+	before, err := c.decidedBefore(ctx, candidates)
+	if err != nil {
+		return Filled{}, err
+	}
+	// In the order of u, so that a cap takes the smallest.
+	candidates = slices.Clone(candidates)
+	u := map[uuid.UUID]float64{}
+	for _, candidate := range candidates {
+		u[candidate.EventID] = c.number(candidate, before)
+	}
+	slices.SortStableFunc(candidates, func(a, b telemetry.Candidate) int { return cmp.Compare(u[a.EventID], u[b.EventID]) })
+
+	var chosen []choice
+	for _, candidate := range candidates {
+		c.filled.Considered++
+		f, err := c.fillingOf(ctx, candidate.TaskClass)
+		if err != nil {
+			return Filled{}, err
+		}
+		was, known := before[candidate.EventID]
+		ch, err := c.decide(ctx, f, candidate, u[candidate.EventID], was, known)
+		if err != nil {
+			return Filled{}, err
+		}
+		chosen = append(chosen, ch)
+	}
+	if err := c.store(ctx, chosen); err != nil {
+		return Filled{}, err
+	}
+	return c.filled, c.say(ctx)
+}
+
+// decidedBefore returns the newest decision of each candidate.
+func (c *consideration) decidedBefore(ctx context.Context, candidates []telemetry.Candidate) (map[uuid.UUID]decision, error) {
+	ids := make([]uuid.UUID, len(candidates))
+	for i, candidate := range candidates {
+		ids[i] = candidate.EventID
+	}
+	rows, _ := c.tx.Query(ctx, `
+		SELECT d.id, d.queue_id, d.event_id, d.priority_class, d.design, d.salt_id, d.u, d.readable, d.selected, d.reason,
+		       i.id AS item_id, coalesce(i.flags, '[]') AS item_flags, i.removed_at IS NOT NULL AS removed
+		FROM sampling_decisions d
+		JOIN queues q ON q.id = d.queue_id AND q.kind = 'standard'
+		LEFT JOIN items i ON i.queue_id = d.queue_id AND i.event_id = d.event_id
+		WHERE d.event_id = ANY($1)
+		  AND NOT EXISTS (SELECT FROM sampling_decisions later WHERE later.supersedes = d.id)`, ids)
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[decision])
+	if err != nil {
+		return nil, err
+	}
+	before := make(map[uuid.UUID]decision, len(list))
+	for _, d := range list {
+		before[d.EventID] = d
+	}
+	return before, nil
+}
+
+// number is the candidate's permanent random number: the one it was first
+// decided with, else a new one under today's salt.
+func (c *consideration) number(candidate telemetry.Candidate, before map[uuid.UUID]decision) float64 {
+	if was, ok := before[candidate.EventID]; ok {
+		return was.U
+	}
+	return stats.HashUniform(c.salt, candidate.EventID.String())
+}
+
+func (c *consideration) fillingOf(ctx context.Context, taskClass string) (*filling, error) {
+	if f, ok := c.queues[taskClass]; ok {
+		return f, nil
+	}
+	queue, err := ensureQueue(ctx, c.tx, c.actor, taskClass)
+	if err != nil {
+		return nil, err
+	}
+	rule, err := newestRule(ctx, c.tx, queue.ID)
+	if err != nil {
+		return nil, fmt.Errorf("rule of queue %s: %w", queue.Slug, err)
+	}
+	f := &filling{queue: queue, rule: rule, taken: map[frameKey][]float64{}}
+	c.queues[taskClass] = f
+	return f, nil
+}
+
+// choice is what becomes of one candidate.
+type choice struct {
+	candidate  telemetry.Candidate
+	f          *filling
+	decision   decision // the new one, when decided
+	supersedes *int64
+	decided    bool
+	add        bool
+	flags      []ItemFlag // all of the item's
+	there      bool       // the item is in the queue already, and changed
+}
+
+func (c *consideration) decide(ctx context.Context, f *filling, candidate telemetry.Candidate, u float64, was decision, known bool) (choice, error) {
+	ch := choice{candidate: candidate, f: f}
+	d := decision{
+		QueueID: f.queue.ID, EventID: candidate.EventID, PriorityClass: candidate.PriorityClass,
+		Design: "bottom_k", SaltID: c.saltID, U: u, Readable: candidate.HasText,
+	}
+	if known {
+		d.QueueID, d.SaltID, d.Design = was.QueueID, was.SaltID, was.Design
+		// A class is never taken back, nor text that was there once: what a
+		// person could read counts as readable in its frame.
+		d.PriorityClass = graver(was.PriorityClass, candidate.PriorityClass)
+		d.Readable = was.Readable || candidate.HasText
+		ch.supersedes = &was.ID
+		ch.flags = mergeFlags(was.ItemFlags, flagsOf(candidate.Flags))
+	} else {
+		ch.flags = flagsOf(candidate.Flags)
+	}
+	ch.decided = !known || d.PriorityClass != was.PriorityClass || d.Readable != was.Readable
+	ch.there = known && was.ItemID != nil && (ch.decided || len(ch.flags) > len(was.ItemFlags))
+	if !ch.decided {
+		return ch, nil
+	}
+	if err := c.selectFor(ctx, f, candidate, &d, was); err != nil {
+		return choice{}, err
+	}
+	ch.decision = d
+	ch.add = d.Selected && (!known || was.ItemID == nil)
+	if ch.add && len(ch.flags) == 0 {
+		ch.flags = []ItemFlag{{Reason: string(telemetry.Random), At: candidate.ReceivedAt, SourceEventID: candidate.EventID}}
+	}
+	return ch, nil
+}
+
+// selectFor fills in whether the response is to be read and why.
+func (c *consideration) selectFor(ctx context.Context, f *filling, candidate telemetry.Candidate, d *decision, was decision) error {
+	switch {
+	case was.Removed:
+		d.Reason = "removed"
+	case !d.Readable && candidate.Consent.AllowsText():
+		d.Reason = "not_kept"
+		c.filled.Unread++
+	case !d.Readable:
+		d.Reason = "no_text"
+		c.filled.Unread++
+	case was.ItemID != nil: // it lies in the queue already and stays, in its new class
+		d.Selected, d.Reason = true, cmp.Or(map[string]string{"census": "import"}[d.Design], "selected")
+		return c.occupy(ctx, f, d, candidate)
+	default:
+		free, err := c.place(ctx, f, d, candidate)
+		if err != nil {
+			return err
+		}
+		d.Selected, d.Reason = free, "selected"
+		if !free {
+			d.Reason = "cap"
+			c.filled.LeftOut++
+		}
+	}
+	return nil
+}
+
+// place reports whether the cap of the class and day leaves a place for u, and
+// takes it: a smaller u always finds one, so that the selected are the ones
+// with the smallest u whenever they arrived. Those it overtakes stay in the
+// queue, behind it.
+func (c *consideration) place(ctx context.Context, f *filling, d *decision, candidate telemetry.Candidate) (bool, error) {
+	limit, capped := f.rule.Cap(d.PriorityClass)
+	if !capped {
+		return true, nil
+	}
+	taken, err := c.takenIn(ctx, f, d.PriorityClass, candidate, limit)
+	if err != nil {
+		return false, err
+	}
+	if len(taken) >= limit && (limit == 0 || d.U >= taken[limit-1]) {
+		return false, nil
+	}
+	return true, c.occupy(ctx, f, d, candidate)
+}
+
+func (c *consideration) takenIn(ctx context.Context, f *filling, class PriorityClass, candidate telemetry.Candidate, limit int) ([]float64, error) {
+	key := frameKey{class, frameDay(candidate.EffectiveTime)}
+	if taken, ok := f.taken[key]; ok {
+		return taken, nil
+	}
+	rows, _ := c.tx.Query(ctx, `
+		SELECT u FROM items
+		WHERE queue_id = $1 AND frame_day = $2 AND priority_class = $3 AND design = 'bottom_k'
+		ORDER BY u
+		LIMIT $4`, f.queue.ID, key.day, class, limit)
+	taken, err := pgx.CollectRows(rows, pgx.RowTo[float64])
+	f.taken[key] = taken
+	return taken, err
+}
+
+func (c *consideration) occupy(ctx context.Context, f *filling, d *decision, candidate telemetry.Candidate) error {
+	limit, capped := f.rule.Cap(d.PriorityClass)
+	if !capped || d.Design != "bottom_k" {
+		return nil
+	}
+	taken, err := c.takenIn(ctx, f, d.PriorityClass, candidate, limit)
+	if err != nil {
+		return err
+	}
+	at, _ := slices.BinarySearch(taken, d.U)
+	f.taken[frameKey{d.PriorityClass, frameDay(candidate.EffectiveTime)}] = slices.Insert(taken, at, d.U)
+	return nil
+}
+
+func flagsOf(flags []telemetry.Flag) []ItemFlag {
+	list := make([]ItemFlag, len(flags))
+	for i, f := range flags {
+		list[i] = ItemFlag{Reason: string(f.Reason), At: f.At, Detail: f.Detail, SourceEventID: f.SourceEventID}
+	}
+	return list
+}
+
+// mergeFlags adds what is new; a flag is the same when its reason and source
+// are, whatever became of its detail.
+func mergeFlags(old, found []ItemFlag) []ItemFlag {
+	merged := slices.Clone(old)
+	for _, flag := range found {
+		same := func(o ItemFlag) bool {
+			return o.Reason == flag.Reason && o.SourceEventID == flag.SourceEventID && o.Detail == flag.Detail
+		}
+		if !slices.ContainsFunc(merged, same) {
+			merged = append(merged, flag)
+		}
+	}
+	return merged
+}
+
+func reasonsIn(flags []ItemFlag) []string {
+	reasons := []string{}
+	for _, f := range flags {
+		if !slices.Contains(reasons, f.Reason) {
+			reasons = append(reasons, f.Reason)
+		}
+	}
+	return reasons
+}
+
+// store writes decisions, new items and further flags.
+func (c *consideration) store(ctx context.Context, chosen []choice) error {
+	batch := &pgx.Batch{}
+	var add []choice
+	for _, ch := range chosen {
+		if ch.decided {
+			c.filled.Decided++
+			queueDecision(batch, ch)
+		}
+		switch {
+		case ch.add:
+			add = append(add, ch)
+		case ch.there:
+			c.filled.Flagged++
+			queueFlags(batch, ch)
+		}
+	}
+	if err := c.tx.SendBatch(ctx, batch).Close(); err != nil {
+		return err
+	}
+	return c.addItems(ctx, add)
+}
+
+func queueDecision(batch *pgx.Batch, ch choice) {
+	d, candidate := ch.decision, ch.candidate
+	batch.Queue(`
+		INSERT INTO sampling_decisions (queue_id, event_id, event_time, frame_day, task_class, priority_class, model_version,
+		                                design, salt_id, u, rule_id, keep, readable, selected, reason, supersedes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		d.QueueID, d.EventID, candidate.EffectiveTime, frameDay(candidate.EffectiveTime), candidate.TaskClass, d.PriorityClass,
+		candidate.ModelVersion, d.Design, d.SaltID, d.U, ch.f.rule.ID, keepOf(candidate), d.Readable, d.Selected, d.Reason, ch.supersedes)
+}
+
+// keepOf is the probability with which the text was kept; a text that is there
+// had some.
+func keepOf(candidate telemetry.Candidate) float64 {
+	if candidate.KeepProbability > 0 && candidate.KeepProbability <= 1 {
+		return candidate.KeepProbability
+	}
+	return 1
+}
+
+func queueFlags(batch *pgx.Batch, ch choice) {
+	class := ch.candidate.PriorityClass
+	if ch.decided {
+		class = ch.decision.PriorityClass
+	}
+	batch.Queue(`
+		UPDATE items
+		SET flags = $3, reasons = $4,
+		    priority_class = CASE WHEN $6 THEN $5 ELSE priority_class END
+		WHERE queue_id = $1 AND event_id = $2`,
+		ch.f.queue.ID, ch.candidate.EventID, ch.flags, reasonsIn(ch.flags), class, ch.decided)
+}
+
+// addItems snapshots the selected responses and puts them into their queues.
+// One whose text vanished between flagging and now is left for the next run.
+func (c *consideration) addItems(ctx context.Context, add []choice) error {
+	snapshots, err := c.s.snapshots(ctx, c.actor, eventsOf(add))
+	if err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	for _, ch := range add {
+		snapshot, ok := snapshots[ch.candidate.EventID]
+		if !ok {
+			return fmt.Errorf("snapshot of %s: the telemetry store flags it and does not have it", ch.candidate.EventID)
+		}
+		text, err := json.Marshal(snapshot)
+		if err != nil {
+			return err
+		}
+		candidate, d := ch.candidate, ch.decision
+		batch.Queue(`
+			INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, prompt_template_id, evidence_version,
+			                   event_time, frame_day, priority_class, design, salt_id, u, rule_id, keep, overlap, impact,
+			                   flags, reasons, title, snapshot, wanted)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+			ON CONFLICT (queue_id, event_id) DO NOTHING`,
+			d.QueueID, d.EventID, candidate.SessionID, candidate.TaskClass, candidate.ModelVersion, candidate.PromptTemplateID, candidate.EvidenceVersion,
+			candidate.EffectiveTime, frameDay(candidate.EffectiveTime), d.PriorityClass, d.Design, d.SaltID, d.U, ch.f.rule.ID,
+			keepOf(candidate), ch.f.queue.OverlapShare, min(5, max(1, candidate.Impact)),
+			ch.flags, reasonsIn(ch.flags), titleFor(snapshot), text, c.wanted(ch))
+		ch.f.added++
+		c.filled.Added++
+	}
+	return c.tx.SendBatch(ctx, batch).Close()
+}
+
+// wanted is how many labelers the item gets. The second reading is drawn by a
+// number of its own, so that it says nothing of the first draw.
+func (c *consideration) wanted(ch choice) int {
+	wanted := ch.f.queue.LabelsWanted
+	if stats.HashUniform(c.salt+"/second", ch.candidate.EventID.String()) < ch.f.queue.OverlapShare {
+		wanted = max(2, wanted)
+	}
+	return wanted
+}
+
+func eventsOf(add []choice) []uuid.UUID {
+	ids := make([]uuid.UUID, len(add))
+	for i, ch := range add {
+		ids[i] = ch.candidate.EventID
+	}
+	return ids
+}
+
+// timelines is how many items a run completes with the events around them;
+// beyond that a page asks for them when it opens.
+const timelines = 100
+
+// snapshots reads the responses from the telemetry store, a few with their
+// session around them, many without.
+func (s *Store) snapshots(ctx context.Context, actor auth.Actor, ids []uuid.UUID) (map[uuid.UUID]Snapshot, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if s.Telemetry == nil {
+		return nil, errors.New("no telemetry store to take snapshots from")
+	}
+	found := map[uuid.UUID]Snapshot{}
+	if len(ids) <= timelines {
+		for _, id := range ids {
+			r, err := s.Telemetry.Response(ctx, actor, id)
+			if err != nil {
+				return nil, fmt.Errorf("snapshot of %s: %w", id, err)
+			}
+			found[id] = snapshotOf(r)
+		}
+		return found, nil
+	}
+	responses, err := s.Telemetry.Responses(ctx, actor, ids)
+	if err != nil {
+		return nil, fmt.Errorf("snapshots of %d responses: %w", len(ids), err)
+	}
+	for _, r := range responses {
+		found[r.EventID] = snapshotOf(r)
+	}
+	return found, nil
+}
+
+// say leaves an audit entry for each queue that got items: rules say what
+// they did.
+func (c *consideration) say(ctx context.Context) error {
+	for _, f := range c.queues {
+		if f.added == 0 {
+			continue
+		}
+		err := audit.Record(ctx, c.tx, audit.Entry{
+			Actor: c.actor, Action: "queue.fill", Object: "queue/" + f.queue.Slug,
+			What: fmt.Sprintf("%d items by rule %d", f.added, f.rule.Version), After: map[string]any{"items": f.added, "rule": f.rule.Version},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

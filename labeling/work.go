@@ -1,0 +1,436 @@
+package labeling
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"assay/internal/auth"
+	"assay/internal/stats"
+)
+
+// Start serves the next item over all queues the actor may work on: what they
+// already hold, else the gravest that waits; a share goes where the fewest
+// labels of the last days are, so that no rate is left blind.
+func (s *Store) Start(ctx context.Context, actor auth.Actor) (Queue, Reservation, error) {
+	if err := actor.Require(auth.Label); err != nil {
+		return Queue{}, Reservation{}, err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return Queue{}, Reservation{}, err
+	}
+	rows, _ := s.DB.Query(ctx, `
+		SELECT `+reservationColumns+` FROM reservations
+		WHERE labeler_id = $1 AND state = 'held' AND lease_until > clock_timestamp()
+		ORDER BY id
+		LIMIT 1`, labeler)
+	held, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+	if err == nil {
+		queue, err := s.queueByID(ctx, held.QueueID)
+		return queue, held, err
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return Queue{}, Reservation{}, err
+	}
+	queues, err := s.byUrgency(ctx, s.draw())
+	if err != nil {
+		return Queue{}, Reservation{}, err
+	}
+	for _, queue := range queues {
+		r, err := s.reserveFrom(ctx, queue, labeler)
+		if !errors.Is(err, ErrNothingFree) {
+			return queue, r, err
+		}
+	}
+	return Queue{}, Reservation{}, ErrNothingFree
+}
+
+// head is a queue and what lies at its head.
+type head struct {
+	queue   Queue
+	class   PriorityClass
+	day     time.Time
+	u       float64
+	waiting bool
+	labels  int64 // of the last days
+}
+
+// byUrgency orders the queues for Start.
+func (s *Store) byUrgency(ctx context.Context, draw float64) ([]Queue, error) {
+	rows, _ := s.DB.Query(ctx, `
+		SELECT q.id, h.priority_class, h.frame_day, h.u,
+		       (SELECT count(*) FROM consensus c JOIN items i ON i.id = c.item_id
+		        WHERE i.queue_id = q.id AND c.decided_at > now() - interval '7 days' AND c.label IS NOT NULL) AS labels
+		FROM queues q LEFT JOIN LATERAL (
+			SELECT priority_class, frame_day, u FROM items
+			WHERE queue_id = q.id AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+			ORDER BY harm, frame_day DESC, u
+			LIMIT 1
+		) AS h ON true
+		WHERE q.archived_at IS NULL`)
+	var heads []head
+	var id, labels int64
+	var class *PriorityClass
+	var day *time.Time
+	var u *float64
+	_, err := pgx.ForEachRow(rows, []any{&id, &class, &day, &u, &labels}, func() error {
+		h := head{queue: Queue{ID: id}, labels: labels, waiting: class != nil}
+		if h.waiting {
+			h.class, h.day, h.u = *class, *day, *u
+		}
+		heads = append(heads, h)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("heads of queues: %w", err)
+	}
+	var queues []Queue
+	for i := range heads {
+		if heads[i].queue, err = s.queueByID(ctx, heads[i].queue.ID); err != nil {
+			return nil, err
+		}
+	}
+	for _, h := range urgent(heads, draw) {
+		queues = append(queues, h.queue)
+	}
+	return queues, nil
+}
+
+// urgent orders heads: by harm, or in the measuring share of draws by the
+// fewest labels. Queues with nothing untouched come last: something there may
+// still want another labeler.
+func urgent(heads []head, draw float64) []head {
+	share := 0.0
+	for _, h := range heads {
+		share = max(share, h.queue.MeasurementShare)
+	}
+	sorted := slices.Clone(heads)
+	slices.SortStableFunc(sorted, func(a, b head) int {
+		if a.waiting != b.waiting {
+			if a.waiting {
+				return -1
+			}
+			return 1
+		}
+		if draw < share {
+			if by := cmp.Compare(a.labels, b.labels); by != 0 {
+				return by
+			}
+		}
+		return ByHarm(Waiting{Class: a.class, Day: a.day, U: a.u}, Waiting{Class: b.class, Day: b.day, U: b.u})
+	})
+	return sorted
+}
+
+// Summary is a queue in numbers.
+type Summary struct {
+	Queue    Queue
+	Waiting  map[PriorityClass]int64 // free to reserve, by class
+	Another  int64                   // want another labeler than those who had them
+	Reserved int64
+	Done     int64
+	Mine     int64      // labels of the actor that stand
+	Oldest   *time.Time // when the longest waiting came into the queue
+	Median   time.Duration
+	Split    int64 // labelers differ, a reviewer decides
+}
+
+// Free is how many wait.
+func (s Summary) Free() int64 {
+	var n int64
+	for _, w := range s.Waiting {
+		n += w
+	}
+	return n + s.Another
+}
+
+// Summaries returns the numbers of every queue, by title.
+func (s *Store) Summaries(ctx context.Context, actor auth.Actor) ([]Summary, error) {
+	queues, err := s.Queues(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	labeler := int64(0)
+	if actor.Kind == auth.Person && actor.May(auth.Label) {
+		if labeler, err = s.LabelerOf(ctx, actor); err != nil {
+			return nil, err
+		}
+	}
+	list := make([]Summary, len(queues))
+	for i, queue := range queues {
+		known, err := s.numbers(ctx, queue.ID)
+		if err != nil {
+			return nil, fmt.Errorf("numbers of queue %s: %w", queue.Slug, err)
+		}
+		list[i] = known
+		list[i].Queue = queue
+		if labeler == 0 {
+			continue
+		}
+		err = s.DB.QueryRow(ctx, `
+			SELECT count(*) FROM reservations WHERE labeler_id = $1 AND queue_id = $2 AND state = 'labeled'`, labeler, queue.ID).Scan(&list[i].Mine)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// Summary returns the numbers of one queue.
+func (s *Store) Summary(ctx context.Context, actor auth.Actor, queue Queue) (Summary, error) {
+	if err := mayReadQueues(actor); err != nil {
+		return Summary{}, err
+	}
+	known, err := s.numbers(ctx, queue.ID)
+	known.Queue = queue
+	return known, err
+}
+
+// numbersAge is how old the numbers beside a page may be. They are counted
+// over the whole queue, and sixty pages a second ask.
+const numbersAge = 3 * time.Second
+
+type kept[T any] struct {
+	mu    sync.Mutex
+	at    time.Time
+	value T
+}
+
+func (s *Store) numbers(ctx context.Context, queue int64) (Summary, error) {
+	entry, _ := s.counted.LoadOrStore(queue, &kept[Summary]{})
+	k := entry.(*kept[Summary])
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Since(k.at) < numbersAge {
+		return k.value, nil
+	}
+	value, err := s.countQueue(ctx, queue)
+	if err != nil {
+		return Summary{}, err
+	}
+	k.value, k.at = value, time.Now()
+	return value, nil
+}
+
+func (s *Store) countQueue(ctx context.Context, queue int64) (Summary, error) {
+	summary := Summary{Waiting: map[PriorityClass]int64{}}
+	rows, _ := s.DB.Query(ctx, `
+		SELECT priority_class,
+		       count(*) FILTER (WHERE taken = 0 AND passed_over = 0),
+		       count(*) FILTER (WHERE taken < wanted AND (taken > 0 OR passed_over > 0)),
+		       count(*) FILTER (WHERE taken > labeled),
+		       count(*) FILTER (WHERE labeled >= wanted),
+		       min(added_at) FILTER (WHERE taken = 0 AND passed_over = 0)
+		FROM items
+		WHERE queue_id = $1 AND removed_at IS NULL
+		GROUP BY priority_class`, queue)
+	var class PriorityClass
+	var waiting, another, reserved, done int64
+	var oldest *time.Time
+	_, err := pgx.ForEachRow(rows, []any{&class, &waiting, &another, &reserved, &done, &oldest}, func() error {
+		summary.Waiting[class] = waiting
+		summary.Another += another
+		summary.Reserved += reserved
+		summary.Done += done
+		if oldest != nil && (summary.Oldest == nil || oldest.Before(*summary.Oldest)) {
+			at := *oldest
+			summary.Oldest = &at
+		}
+		return nil
+	})
+	if err != nil {
+		return Summary{}, err
+	}
+	var median *float64
+	err = s.DB.QueryRow(ctx, `
+		SELECT (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY elapsed_ms)
+		        FROM (SELECT elapsed_ms FROM labels WHERE queue_id = $1 AND elapsed_ms IS NOT NULL ORDER BY id DESC LIMIT 200) AS recent),
+		       (SELECT count(*) FROM consensus c JOIN items i ON i.id = c.item_id WHERE i.queue_id = $1 AND c.method = 'split')`, queue).Scan(&median, &summary.Split)
+	if median != nil {
+		summary.Median = time.Duration(*median) * time.Millisecond
+	}
+	return summary, err
+}
+
+// usualPace is what an item takes until the queue has its own figure.
+const usualPace = 40 * time.Second
+
+// Pace is the time an item of the queue takes.
+func (s Summary) Pace() time.Duration {
+	if s.Median < time.Second {
+		return usualPace
+	}
+	return s.Median
+}
+
+// Point is how narrow the rate of a queue's task class is after some labels:
+// half the width of its 95 % interval.
+type Point struct {
+	Labels int
+	Half   float64
+}
+
+// Gain is what work on a queue buys.
+type Gain struct {
+	Points []Point // from now on, each step a few labels more
+	Pace   time.Duration
+}
+
+// Work is the time that n labels take.
+func (g Gain) Work(n int) time.Duration { return time.Duration(n) * g.Pace }
+
+// Reaches returns the labels until half the width is at most half, and false
+// when the points do not reach that far.
+func (g Gain) Reaches(half float64) (int, bool) {
+	for _, p := range g.Points {
+		if p.Half <= half {
+			return p.Labels, true
+		}
+	}
+	return 0, false
+}
+
+// Next returns the next whole number of points the rate narrows to, as a
+// share, and the labels until then; false when it does not within reach.
+func (g Gain) Next() (half float64, labels int, ok bool) {
+	if len(g.Points) == 0 {
+		return 0, 0, false
+	}
+	for _, target := range []float64{0.20, 0.15, 0.10, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01} {
+		if target >= g.Points[0].Half {
+			continue
+		}
+		if n, ok := g.Reaches(target); ok {
+			return target, n, true
+		}
+		return 0, 0, false
+	}
+	return 0, 0, false
+}
+
+// Gain computes what the next labels buy with the given measurement share.
+func (s *Store) Gain(ctx context.Context, actor auth.Actor, queue Queue, share float64) (Gain, error) {
+	if err := mayReadQueues(actor); err != nil {
+		return Gain{}, err
+	}
+	known, err := s.numbers(ctx, queue.ID)
+	if err != nil {
+		return Gain{}, err
+	}
+	frames, err := s.knownFrames(ctx, queue)
+	if err != nil {
+		return Gain{}, err
+	}
+	points, err := Buy(frames, share)
+	return Gain{Points: points, Pace: known.Pace()}, err
+}
+
+// The steps of Buy: how many labels ahead it looks, and how often.
+const (
+	buyAhead = 600
+	buySteps = 30
+)
+
+// Buy foresees the width of the rate while labels are given: the measurement
+// share where Measure sends it, the rest in the order of harm, each label
+// expected to turn out as its class has so far.
+func Buy(frames []Frame, share float64) ([]Point, error) {
+	ahead := classesOf(frames)
+	var points []Point
+	for given := 0; given <= buyAhead; given++ {
+		if given%(buyAhead/buySteps) == 0 {
+			half, err := halfWidth(ahead)
+			if err != nil {
+				return nil, err
+			}
+			points = append(points, Point{given, half})
+		}
+		if !giveOne(ahead, float64(given%100)/100 < share) {
+			break
+		}
+	}
+	return points, nil
+}
+
+// forecast is a class with the labels it will have.
+type forecast struct {
+	frame Frame
+	bad   float64
+	rate  float64
+}
+
+func classesOf(frames []Frame) []*forecast {
+	byClass := map[PriorityClass]*forecast{}
+	var list []*forecast
+	for _, f := range frames {
+		known := byClass[f.Class]
+		if known == nil {
+			known = &forecast{frame: Frame{Class: f.Class}}
+			byClass[f.Class] = known
+			list = append(list, known)
+		}
+		known.frame.Readable += f.Readable
+		known.frame.Labeled += f.Labeled
+		known.frame.Untouched += f.Untouched
+		known.bad += float64(f.Hallucinated)
+	}
+	for _, f := range list {
+		f.rate = (f.bad + 0.5) / (float64(f.frame.Labeled) + 1)
+	}
+	slices.SortFunc(list, func(a, b *forecast) int { return cmp.Compare(a.frame.Class.Rank(), b.frame.Class.Rank()) })
+	return list
+}
+
+func giveOne(ahead []*forecast, measure bool) bool {
+	var chosen *forecast
+	highest := -1.0
+	for _, f := range ahead {
+		if f.frame.Untouched == 0 {
+			continue
+		}
+		f.frame.Hallucinated = int64(f.bad + 0.5)
+		if index := wright(f.frame); chosen == nil || measure && index > highest {
+			chosen, highest = f, index
+		}
+	}
+	if chosen == nil {
+		return false
+	}
+	chosen.frame.Untouched--
+	chosen.frame.Labeled++
+	chosen.bad += chosen.rate
+	return true
+}
+
+// halfWidth is half the interval of the rate the labels so far give.
+func halfWidth(ahead []*forecast) (float64, error) {
+	var strata []stats.Stratum
+	for _, f := range ahead {
+		if f.frame.Readable == 0 {
+			continue
+		}
+		neighbor := ""
+		if f.frame.Class != Random {
+			neighbor = string(Random)
+		}
+		strata = append(strata, stats.Stratum{
+			Name: string(f.frame.Class), Neighbor: neighbor,
+			Population: int(f.frame.Readable), Labeled: int(f.frame.Labeled), Bad: min(f.bad, float64(f.frame.Labeled)),
+		})
+	}
+	if len(strata) == 0 {
+		return 0.5, nil
+	}
+	e, err := stats.Stratified(strata, stats.OfProcess, 0.95)
+	if err != nil || !e.Defined {
+		return 0.5, err
+	}
+	return e.Width() / 2, nil
+}
