@@ -305,8 +305,5 @@ func (s *Store) move(ctx context.Context, tx pgx.Tx, h Handoff, to Status, why s
 	}
 	decision := Decide(h.Contract, stored)
 	decision.Status = to
-	if err := keepDecision(ctx, tx, h.ID, decision, h.EvidenceHash, now, why); err != nil {
-		return err
-	}
-	return s.insert(ctx, tx, HandoffChanged{HandoffID: h.ID})
+	return keepDecision(ctx, tx, h.ID, decision, h.EvidenceHash, now, why)
 }

@@ -249,11 +249,8 @@ func (s *Store) insertHandoff(ctx context.Context, tx pgx.Tx, actor auth.Actor, 
 	if err := keepDecision(ctx, tx, id, decision, EvidenceHash(contract, nil), now, "opened"); err != nil {
 		return 0, err
 	}
-	if err := audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "handoff.open", Object: fmt.Sprintf("handoff/%d", id),
-		What: fmt.Sprintf("%s for %s, metric %s", r.CandidateTemplateID, r.FailingTemplateID, contract.Metric.Hash()), After: contract}); err != nil {
-		return 0, err
-	}
-	return id, s.insert(ctx, tx, HandoffChanged{HandoffID: id})
+	return id, audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "handoff.open", Object: fmt.Sprintf("handoff/%d", id),
+		What: fmt.Sprintf("%s for %s, metric %s", r.CandidateTemplateID, r.FailingTemplateID, contract.Metric.Hash()), After: contract})
 }
 
 // Handoff returns one handoff, or fault.NotFound.

@@ -108,11 +108,8 @@ func (s *Store) openIncident(ctx context.Context, tx pgx.Tx, actor auth.Actor, p
 			return err
 		}
 	}
-	if err := audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "incident.open", Object: fmt.Sprintf("incident/%d", id),
-		What: "exemplar " + card.ExemplarRequestID + ", template " + card.TemplateID}); err != nil {
-		return err
-	}
-	return s.insert(ctx, tx, IncidentOpened{IncidentID: id})
+	return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "incident.open", Object: fmt.Sprintf("incident/%d", id),
+		What: "exemplar " + card.ExemplarRequestID + ", template " + card.TemplateID})
 }
 
 // Incidents lists the newest incidents, without their requests.

@@ -89,11 +89,8 @@ func (s *Store) UploadRuns(ctx context.Context, actor auth.Actor, handoffID int6
 		upload.Status = decision.Status
 		upload.MissingOf = decision.Missing
 		upload.Missing = decision.Needed.RegressionRuns + decision.Needed.HoldoutCases + decision.Needed.BaselineCases
-		if err := audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "handoff.runs", Object: fmt.Sprintf("handoff/%d", handoffID),
-			What: fmt.Sprintf("%d accepted, %d duplicate, %d rejected", upload.Accepted, upload.Duplicate, len(upload.Rejected))}); err != nil {
-			return err
-		}
-		return s.insert(ctx, tx, HandoffChanged{HandoffID: handoffID})
+		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "handoff.runs", Object: fmt.Sprintf("handoff/%d", handoffID),
+			What: fmt.Sprintf("%d accepted, %d duplicate, %d rejected", upload.Accepted, upload.Duplicate, len(upload.Rejected))})
 	})
 	return upload, err
 }

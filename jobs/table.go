@@ -16,7 +16,5 @@ func table(s Stages) []job {
 	return []job{
 		on("weigh the policies when gate traces arrive", &evaluateOnTraces{eval: s.Eval}),
 		every(evaluateEach, EvaluatePolicies{}, "weigh the policies on the window that ends now", &evaluatePolicies{eval: s.Eval}),
-		on("follow a handoff's change", &handoffChanged{}),
-		on("follow an opened incident", &incidentOpened{}),
 	}
 }

@@ -18,7 +18,8 @@ CREATE TABLE policies (
     rate_card            text NOT NULL REFERENCES rate_cards,
     summary              text NOT NULL CHECK (length(summary) BETWEEN 1 AND 500),
     task_class           text NOT NULL DEFAULT '', -- '' watches every class
-    window_minutes       integer NOT NULL DEFAULT 60 CHECK (window_minutes BETWEEN 1 AND 43200),
+    -- A day and an hour: what arrives a day late still counts where the skew rule puts it.
+    window_minutes       integer NOT NULL DEFAULT 1500 CHECK (window_minutes BETWEEN 1 AND 43200),
     created_at           timestamptz NOT NULL DEFAULT now()
 );
 
