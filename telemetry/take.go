@@ -130,10 +130,25 @@ func (t *taking) hashPeople(r *row) {
 }
 
 func (t *taking) withoutAddress(id string) string {
-	if strings.IndexByte(id, '@') < 0 {
+	if !holdsAddress(id) {
 		return id
 	}
 	return "hashed:" + t.keyed(id)
+}
+
+// holdsAddress tells an e-mail address in an id from a version after an @, as
+// in "fastship@v17": an address has a dot and letters at its end.
+func holdsAddress(id string) bool {
+	_, domain, found := strings.Cut(id, "@")
+	if !found {
+		return false
+	}
+	dot := strings.IndexByte(domain, '.')
+	if dot < 1 {
+		return false
+	}
+	end := strings.TrimLeft(domain[strings.LastIndexByte(domain, '.')+1:], "0123456789-")
+	return len(end) >= 2 || strings.IndexByte(domain[dot:], '@') >= 0
 }
 
 func (t *taking) keyed(s string) string {
