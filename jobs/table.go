@@ -1,19 +1,27 @@
 package jobs
 
 import (
+	"time"
+
 	"assay/eval"
+	"assay/labeling"
 	"assay/telemetry"
 )
 
 // Stages are what the workers call.
 type Stages struct {
 	Telemetry *telemetry.Store
+	Labeling  *labeling.Store
 	Eval      *eval.Store
 }
 
 // table is all that happens by itself, in the order a datum travels.
 func table(s Stages) []job {
 	return []job{
+		every(time.Minute, telemetry.Landed{}, "flag the responses of what landed and fill the queues", &flagResponses{telemetry: s.Telemetry, labeling: s.Labeling}),
+		every(expireEach, ExpireReservations{}, "give back what closed laptops hold", &expireReservations{labeling: s.Labeling}),
+		every(copyLabelsEach, labeling.Submitted{}, "copy labels to the telemetry store", &copyLabels{labeling: s.Labeling}),
+		every(closeFramesEach, CloseFrames{}, "count the frames and write their probabilities", &closeFrames{labeling: s.Labeling}),
 		on("weigh the policies when gate traces arrive", &evaluateOnTraces{eval: s.Eval}),
 		every(evaluateEach, EvaluatePolicies{}, "weigh the policies on the window that ends now", &evaluatePolicies{eval: s.Eval}),
 	}
