@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"assay/internal/embedded/engine"
 	"assay/internal/fault"
 )
 
@@ -69,3 +70,8 @@ func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
 }
+
+// ClickhouseIsConfined reports whether this kernel keeps the engine process
+// inside its own folder and off the network, beside what the engine itself
+// allows.
+func ClickhouseIsConfined() bool { return engine.Confinable() }

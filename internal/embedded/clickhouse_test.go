@@ -318,6 +318,8 @@ func TestTheStatementMayComeInTheAddressOrTheBody(t *testing.T) {
 		"all in the body":     {body: "INSERT INTO ways FORMAT TabSeparated\n3\tc\n4\td\n"},
 		"values":              {body: "INSERT INTO ways (s, a) VALUES ('e; SELECT 1', 5), ('(', 6);"},
 		"values from address": {query: url.Values{"query": {"INSERT INTO ways VALUES"}}, body: " (7,'g'),(8,'h')"},
+		"expressions":         {body: "INSERT INTO ways VALUES (intDiv(34, 2), lower('Q')), (18::UInt64, concat('r', ''))"},
+		"many values":         {body: "INSERT INTO ways VALUES (19, '" + strings.Repeat("s", 3<<20) + "'), (20, 't')"},
 		"all in the address":  {query: url.Values{"query": {"INSERT INTO ways VALUES (9,'i'),(10,'j')"}}},
 		"json":                {query: url.Values{"query": {"INSERT INTO ways SETTINGS input_format_skip_unknown_fields=1 FORMAT JSONEachRow"}}, body: `{"a":11,"s":"FROM INFILE","x":1}{"a":12,"s":"l"}`},
 		"a query":             {body: "INSERT INTO ways (a, s) SELECT 13, 'm' UNION ALL SELECT 14, 'n'"},
@@ -332,8 +334,8 @@ func TestTheStatementMayComeInTheAddressOrTheBody(t *testing.T) {
 			t.Errorf("%s: want %s rows, got %s", name, want, got)
 		}
 	}
-	if got := say(t, c, "SELECT sum(a), countIf(s = 'FROM INFILE') FROM ways"); got != "136\t1" {
-		t.Errorf("want 136 and 1, got %s", got)
+	if got := say(t, c, "SELECT sum(a), countIf(s = 'FROM INFILE') FROM ways"); got != "210\t1" {
+		t.Errorf("want 210 and 1, got %s", got)
 	}
 	split := asked{query: url.Values{"query": {"SELECT 40 "}}, body: "+ 2"}
 	if got := ask(t, c, split); got.body != "42\n" {
@@ -514,6 +516,12 @@ func TestSQLStaysInsideItsDatabases(t *testing.T) {
 		"SELECT 1 INTO/**/OUTFILE '" + outside + ".out' TRUNCATE FORMAT CSV",
 		"EXPLAIN SELECT 1 INTO OUTFILE '" + outside + ".out'",
 		"INSERT INTO inside SELECT 'x' INTO OUTFILE '" + outside + ".out'",
+		"INSERT INTO inside VALUES (file('" + outside + "'))",
+		"INSERT INTO inside VALUES ('x'), ((SELECT file('" + outside + "')))",
+		"INSERT INTO inside VALUES ((SELECT count() FROM system.processes)::String)",
+		"INSERT INTO inside VALUES ('" + strings.Repeat("x", 2<<20) + "'), (upper('y'))",
+		"SELECT * FROM format(Values, 'a String', '(file(''" + outside + "''))')",
+		"SELECT * FROM format('Values', 'a String', '(file(''" + outside + "''))') SETTINGS input_format_values_interpret_expressions = 1",
 		"CREATE TABLE f (a String) ENGINE = File(LineAsString)",
 		"CREATE TABLE f (a String) ENGINE File(LineAsString, '" + outside + "')",
 		"CREATE TABLE f (a String) ENGINE = `File`(LineAsString)",
@@ -542,6 +550,9 @@ func TestSQLStaysInsideItsDatabases(t *testing.T) {
 		"SELECT * FROM `system`.\"processes\"",
 		"SELECT * FROM system . stack_trace",
 		"SELECT * FROM SYSTEM.stack_trace",
+		`SELECT * FROM "s\x79stem".processes`,
+		"SELECT $a b$ ' $a b$, file('" + outside + "'), '",
+		"SELECT ‘ ' ’, file('" + outside + "'), '",
 		"SELECT * FROM system.users",
 		"SELECT * FROM system.server_settings",
 		"SELECT * FROM merge('system', 'processes')",
@@ -570,13 +581,14 @@ func TestSQLStaysInsideItsDatabases(t *testing.T) {
 	} {
 		got := ask(t, c, asked{body: statement})
 		if got.status == 200 || strings.Contains(got.body, "secret") {
-			t.Errorf("%s: was done: %d %s", statement, got.status, got.body)
+			t.Errorf("%.300s: was done: %d %s", statement, got.status, got.body)
 		}
 	}
 	for name, query := range map[string]url.Values{
 		"a database by name":  {"param_d": {"system"}, "param_t": {"processes"}, "query": {"SELECT * FROM {d:Identifier}.{t:Identifier}"}},
 		"a whole name":        {"param_d": {"system.processes"}, "query": {"SELECT * FROM {d:Identifier}"}},
 		"a function by name":  {"param_f": {"file"}, "query": {"SELECT {f:Identifier}('" + outside + "')"}},
+		"an escaped name":     {"param_d": {`s\x79stem`}, "query": {"SELECT * FROM {d:Identifier}.processes"}},
 		"a setting":           {"format_template_row": {outside}, "query": {"SELECT 1"}},
 		"another database":    {"database": {"system"}, "query": {"SELECT * FROM processes"}},
 		"a format of schemas": {"default_format": {"Template"}, "query": {"SELECT 1"}},

@@ -75,6 +75,9 @@ func externalFromPart(part *multipart.Part, name string, query url.Values) (exte
 	if t.format == "" {
 		t.format = "TabSeparated"
 	}
+	if t.format == "Values" {
+		return t, refuse(codeBadArguments, "An external table comes in another format than Values")
+	}
 	if !identifier.MatchString(name) || !slices.Contains(formats, t.format) || t.structure == "" {
 		return t, refuse(codeBadArguments, "An external table needs a plain name and its _structure")
 	}

@@ -26,16 +26,26 @@ func (t token) upper() string {
 	return strings.ToUpper(t.text)
 }
 
+// odd reports what two lexers could read differently: anything but plain ASCII
+// outside of quotes, a lone dollar sign, an escape in a quoted name.
+func (t token) odd() bool {
+	switch t.kind {
+	case symbol:
+		return t.text == "$" || t.text == `\` || t.text < " " || t.text > "~"
+	case quotes:
+		return t.text[0] != '\'' && t.text[0] != '$' && strings.Contains(t.text, `\`)
+	}
+	return false
+}
+
 // name is the token as an identifier, without its quotes; "" for strings and
-// symbols. An escape stays as it is.
+// symbols.
 func (t token) name() string {
 	switch {
 	case t.kind == word:
 		return t.text
 	case t.kind == quotes && (t.text[0] == '"' || t.text[0] == '`'):
 		return t.text[1 : len(t.text)-1]
-	case t.kind == quotes && strings.HasPrefix(t.text, "“"):
-		return strings.TrimSuffix(strings.TrimPrefix(t.text, "“"), "”")
 	}
 	return ""
 }
@@ -96,13 +106,6 @@ func scan(text string, at int) (end int, k kind, skip bool) {
 	case c == '\'' || c == '"' || c == '`':
 		if n := closing(rest, c); n > 0 {
 			return at + n, quotes, false
-		}
-		return len(text), unended, false
-	case strings.HasPrefix(rest, "‘"), strings.HasPrefix(rest, "“"):
-		// Typographic quotes are quotes to ClickHouse too; its closing one has
-		// the same first bytes.
-		if n := strings.Index(rest, map[bool]string{true: "’", false: "”"}[strings.HasPrefix(rest, "‘")]); n >= 0 {
-			return at + n + 3, quotes, false
 		}
 		return len(text), unended, false
 	case c == '$':

@@ -80,6 +80,9 @@ func refuseReach(tokens []token) error {
 			return err
 		}
 	}
+	if len(tokens) == 0 {
+		return nil
+	}
 	return refuseEngine(tokens)
 }
 
@@ -89,10 +92,12 @@ func refuseAt(tokens []token, i int) error {
 	switch {
 	case t.kind == unended:
 		return refuse(codeSyntaxError, "Syntax error: a quoted text or a comment does not end")
+	case t.odd():
+		return refuse(codeSyntaxError, "Syntax error: %q stands where only plain characters may", t.text)
 	case t.upper() == "INTO" && next.upper() == "OUTFILE", t.upper() == "FROM" && next.upper() == "INFILE":
 		return refuse(codeAccessDenied, "Statements do not read or write files here")
-	case t.upper() == "LOG_COMMENT":
-		return refuse(codeAccessDenied, "The setting log_comment is what the engine knows requests by")
+	case isDoorSetting(t.name()):
+		return refuse(codeAccessDenied, "The setting %s is not available here", t.text)
 	case t.upper() == "SHOW" && next.upper() == "PROCESSLIST":
 		return refuse(codeAccessDenied, "What other requests do is not shown here")
 	}
@@ -101,7 +106,7 @@ func refuseAt(tokens []token, i int) error {
 		return nil
 	}
 	applied := last.upper() == "APPLY" || last.is("(") && at(tokens, i-2).upper() == "APPLY"
-	if (next.is("(") || applied) && (strings.Contains(name, `\`) || slices.Contains(outward, strings.ToLower(name))) {
+	if (next.is("(") || applied) && slices.Contains(outward, strings.ToLower(name)) {
 		return refuse(codeAccessDenied, "The function %.64s is not available here", name)
 	}
 	if strings.EqualFold(name, "system") && next.is(".") {

@@ -54,7 +54,7 @@ var ignored = map[string]bool{
 	"async_insert": true, "wait_for_async_insert": true, "wait_for_async_insert_timeout": true,
 	"async_insert_busy_timeout_ms": true, "async_insert_max_data_size": true,
 	"enable_http_compression": true, "send_progress_in_http_headers": true,
-	"network_zstd_compression_level": true, "log_comment": true,
+	"network_zstd_compression_level": true,
 }
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
@@ -164,6 +164,9 @@ func (q *request) setOther(name, value string) error {
 	}
 	if !identifier.MatchString(name) {
 		return refuse(codeUnknownSetting, "A setting has letters, digits and underscores in its name")
+	}
+	if isDoorSetting(name) {
+		return refuse(codeAccessDenied, "The setting %s is not available here", name)
 	}
 	q.settings = append(q.settings, setting{name, value})
 	return nil

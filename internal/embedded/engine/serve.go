@@ -152,6 +152,10 @@ func (s *server) run(ctx context.Context, a *reply, c *connection, q *request, s
 	}
 	switch {
 	case st.insert:
+		st, err := c.readyValues(st, data)
+		if err != nil {
+			return err
+		}
 		result, err := c.upload(st, data, q.parameters)
 		if err != nil {
 			return err
