@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -88,3 +89,6 @@ func at(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 func answer(session string, when time.Time, more string) string {
 	return fmt.Sprintf(`{"event_type":"assistant_response","session_id":%q,"event_time":%q,"task_class":"file_edit","model_version":"v1"%s}`, session, at(when), more)
 }
+
+// full runs the long form of what has one: the whole check, not every build.
+var full = os.Getenv("ASSAY_CHECK_FULL") != ""

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -37,6 +38,7 @@ func reading(ctx context.Context) context.Context {
 
 // eachRow runs a query and hands every row to scan.
 func (s *Store) eachRow(ctx context.Context, scan func(func(dest ...any) error) error, sql string, args ...any) error {
+	sql, args = withTimes(sql, args)
 	rows, err := s.Clickhouse.Query(reading(ctx), sql, args...)
 	if err != nil {
 		return unreadable(err)
@@ -105,4 +107,23 @@ func (s *Store) withoutForgotten(ctx context.Context, rows []*row) ([]*row, erro
 		seq, ok := stored[r.EventID]
 		return ok && seq != r.Seq // its own copy is of this block's first attempt
 	}), nil
+}
+
+// withTimes puts times into the statement to the millisecond; the driver's
+// own way of writing one drops what is below a second.
+func withTimes(sql string, args []any) (string, []any) {
+	var b strings.Builder
+	rest := make([]any, 0, len(args))
+	for _, arg := range args {
+		before, after, _ := strings.Cut(sql, "?")
+		b.WriteString(before)
+		if t, ok := arg.(time.Time); ok {
+			b.WriteString("toDateTime64('" + t.UTC().Format("2006-01-02 15:04:05.000") + "', 3, 'UTC')")
+		} else {
+			b.WriteString("?")
+			rest = append(rest, arg)
+		}
+		sql = after
+	}
+	return b.String() + sql, rest
 }

@@ -30,19 +30,23 @@ CREATE TABLE event_ids (
 ) PARTITION BY RANGE (day);
 
 -- The program owns nothing, so the days are opened and dropped by these two.
+-- A day is made apart and attached, which does not stop those who write.
 CREATE FUNCTION open_inbox_day(d date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    suffix text := to_char(d, 'YYYYMMDD');
+    parent text;
+    child  text;
 BEGIN
-    IF to_regclass('inbox_' || suffix) IS NOT NULL AND to_regclass('event_ids_' || suffix) IS NOT NULL THEN
-        RETURN;
-    END IF;
+    -- First of all: a name looked up in vain before would be remembered as missing.
     PERFORM pg_advisory_xact_lock(hashtext('open_inbox_day'));
-    EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF inbox FOR VALUES FROM (%L) TO (%L)',
-        'inbox_' || suffix, d, d + 1);
-    EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF event_ids FOR VALUES FROM (%L) TO (%L)',
-        'event_ids_' || suffix, d, d + 1);
+    FOREACH parent IN ARRAY ARRAY['event_ids', 'inbox'] LOOP
+        child := parent || to_char(d, '_YYYYMMDD');
+        IF to_regclass(child) IS NOT NULL THEN
+            CONTINUE;
+        END IF;
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, parent);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child, d, d + 1);
+    END LOOP;
 END
 $$;
 
