@@ -54,6 +54,7 @@ type Kept struct{ Name, Value string }
 // fields of the name Field.
 type Segmented struct {
 	Name    string // accessible
+	Shown   bool   // the name stands before it
 	Field   string
 	Options []Segment
 	Region  string

@@ -110,6 +110,44 @@ type Says struct {
 	More templ.Component
 }
 
+// Actions is a row of buttons. End puts it at the right end of its line.
+type Actions struct{ End bool }
+
+// Gap is the space between two things of one panel.
+type Gap struct{}
+
+// Reading is a session to read: a column that scrolls and details at the
+// right. Page.Layout is Panes.
+type Reading struct{ Side templ.Component }
+
+// ReadingHead frames the Head of a Reading.
+type ReadingHead struct{}
+
+// ToolBar is the line above a timeline: what is shown, where to go, minimap.
+type ToolBar struct{}
+
+// ItemHead is the line above an item: facts, why it is here, and how many
+// events and failures can be stepped through with e and v.
+type ItemHead struct {
+	Facts    []templ.Component
+	Flags    templ.Component
+	Events   int
+	Failures int // 0 also where the queue hides verdicts
+}
+
+// Legend explains fills: "interval", "objective", "incomplete", "safety",
+// "negative", "implicit", "random".
+type Legend struct{ Items []string }
+
+// Certificate is a page for print: brand, seal, title, then sections.
+type Certificate struct{ Title, Sub string }
+
+// SignIn is the first page: the form at the left, the lozenge at the right.
+type SignIn struct{}
+
+// Or divides two ways to do the same.
+type Or struct{ Text string }
+
 func (h Head) Render(ctx context.Context, w io.Writer) error    { return drawn(ctx, w, h.Draw()) }
 func (p Panel) Render(ctx context.Context, w io.Writer) error   { return drawn(ctx, w, p.Draw()) }
 func (s Section) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, s.Draw()) }
@@ -120,3 +158,25 @@ func (n Needs) Render(ctx context.Context, w io.Writer) error   { return drawn(c
 func (f Feed) Render(ctx context.Context, w io.Writer) error    { return drawn(ctx, w, f.Draw()) }
 func (s Steps) Render(ctx context.Context, w io.Writer) error   { return drawn(ctx, w, s.Draw()) }
 func (s Says) Render(ctx context.Context, w io.Writer) error    { return drawn(ctx, w, s.Draw()) }
+func (a Actions) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, a.Draw()) }
+func (g Gap) Render(ctx context.Context, w io.Writer) error     { return drawn(ctx, w, g.Draw()) }
+func (r Reading) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, r.Draw()) }
+func (r ReadingHead) Render(ctx context.Context, w io.Writer) error {
+	return drawn(ctx, w, r.Draw())
+}
+func (t ToolBar) Render(ctx context.Context, w io.Writer) error     { return drawn(ctx, w, t.Draw()) }
+func (i ItemHead) Render(ctx context.Context, w io.Writer) error    { return drawn(ctx, w, i.Draw()) }
+func (l Legend) Render(ctx context.Context, w io.Writer) error      { return drawn(ctx, w, l.Draw()) }
+func (c Certificate) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, c.Draw()) }
+func (s SignIn) Render(ctx context.Context, w io.Writer) error      { return drawn(ctx, w, s.Draw()) }
+func (o Or) Render(ctx context.Context, w io.Writer) error          { return drawn(ctx, w, o.Draw()) }
+
+var legends = map[string]string{
+	"interval":   "estimate and 95 % interval",
+	"objective":  "objective",
+	"incomplete": "window not fully labeled, decides nothing",
+	"safety":     "safety",
+	"negative":   "negative feedback",
+	"implicit":   "implicit signals",
+	"random":     "random",
+}

@@ -128,6 +128,13 @@ func (p Progress) share() float64 {
 	return min(1, float64(p.Done)/float64(p.Total))
 }
 
+func (p Progress) stands() string {
+	if p.Left == "" {
+		return WholeShare(p.share())
+	}
+	return WholeShare(p.share()) + ", " + p.Left
+}
+
 func (p Progress) attributes() templ.Attributes {
 	if p.Poll == "" || p.ID == "" {
 		return templ.Attributes{}

@@ -74,6 +74,11 @@ func (t Table) class() string {
 	if t.Loose {
 		class += " loose"
 	}
+	for _, r := range t.Rows {
+		if r.Starts {
+			return class + " grouped"
+		}
+	}
 	return class
 }
 

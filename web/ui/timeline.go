@@ -142,7 +142,7 @@ func (m LaneMark) name() string {
 // inside says whether a label of this length fits into a bar so wide, in a
 // lane of about 800 px.
 func (t Timeline) inside(b Bar) bool {
-	return (t.at(b.To)-t.at(b.From))*8 > float64(len(b.Label))*7+10
+	return (t.at(b.To)-t.at(b.From))*8 > float64(len(b.Label))*5.5+8
 }
 
 func (m Minimap) height(b Bin) float64 {

@@ -48,6 +48,12 @@ func Mono(s string) templ.Component { return wrapped(`<code>`, s, `</code>`) }
 // Guide is a label name inside guide text, the only italic there is.
 func Guide(s string) templ.Component { return wrapped(`<i>`, s, `</i>`) }
 
+// Fine is meta in a line of its own.
+func Fine(s string) templ.Component { return wrapped(`<p class="soft small">`, s, `</p>`) }
+
+// Estimate is the figure that matters in a row of rates.
+func Estimate(s string) templ.Component { return wrapped(`<b class="estimate-figure">`, s, `</b>`) }
+
 // Toned is text in the ink of a tone.
 func Toned(tone Tone, s string) templ.Component {
 	return wrapped(`<span class="`+toneInk(tone)+`">`, s, `</span>`)

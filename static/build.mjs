@@ -1,0 +1,112 @@
+// Builds what comes from others into static/third_party, which Go embeds:
+// two fonts cut to what the product writes with, the icons web/ui names, htmx,
+// and their licences. Run by `make assets`; does nothing when neither the lock
+// file nor its own inputs changed. With --force it builds anyway.
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const root = join(here, '..')
+const out = join(here, 'third_party')
+const modules = join(root, 'node_modules')
+const budget = { 'geist.woff2': 24_000, 'geist-mono.woff2': 19_000, sprite: 14_000 }
+
+const inputs = ['package-lock.json', 'static/build.mjs', 'static/marks.svg', 'web/ui/mark.go']
+const products = ['geist.woff2', 'geist-mono.woff2', 'icons.svg', 'htmx.js', 'licences.txt']
+
+async function stampOf() {
+  const hash = createHash('sha256')
+  for (const name of inputs) hash.update(name).update(await readFile(join(root, name)))
+  return hash.digest('hex') + '\n'
+}
+
+async function upToDate(stamp) {
+  const there = await readdir(out).catch(() => [])
+  if (!products.every((name) => there.includes(name))) return false
+  return (await readFile(join(out, 'stamp'), 'utf8').catch(() => '')) === stamp
+}
+
+function within(name, bytes) {
+  if (bytes > budget[name]) throw new Error(`${name} has ${bytes} bytes, at most ${budget[name]} are allowed`)
+}
+
+// Latin with its extensions, and the signs that pages write.
+function alphabet() {
+  let text = ''
+  for (let c = 0x20; c <= 0x7e; c++) text += String.fromCodePoint(c)
+  for (let c = 0xa0; c <= 0x17f; c++) text += String.fromCodePoint(c)
+  return text + '‑–—‘’“”•…‰€™←↑→↓↵−≈≠≤≥'
+}
+
+async function font(from, to) {
+  const { default: subset } = await import('subset-font')
+  const whole = await readFile(join(modules, 'geist/dist/fonts', from))
+  const cut = await subset(whole, alphabet(), {
+    targetFormat: 'woff2',
+    variationAxes: { wght: { min: 400, max: 600 } },
+    keepFeatures: ['kern', 'mark', 'mkmk', 'ccmp', 'locl', 'tnum', 'pnum', 'case', 'frac', 'liga'],
+    noHinting: true,
+  })
+  within(to, cut.length)
+  await writeFile(join(out, to), cut)
+  return `${to} ${cut.length}`
+}
+
+// Only the icons that web/ui names; their stroke is set by the style sheet.
+async function icons() {
+  const source = await readFile(join(root, 'web/ui/mark.go'), 'utf8')
+  const names = [...source.matchAll(/^\tIcon\w+\s+Icon = "([a-z0-9-]+)"/gm)].map((match) => match[1])
+  const symbols = await Promise.all(names.sort().map(async (name) => {
+    const svg = await readFile(join(modules, 'lucide-static/icons', name + '.svg'), 'utf8')
+    const inside = svg.replace(/<!--[\s\S]*?-->/g, '').replace(/^[\s\S]*?<svg[\s\S]*?>/, '').replace('</svg>', '')
+      .replace(/\s+/g, ' ').replace(/> </g, '><').replace(/ \/>/g, '/>').trim()
+    return `<symbol id="i-${name}" viewBox="0 0 24 24">${inside}</symbol>`
+  }))
+  const sprite = symbols.join('\n') + '\n'
+  const marks = await readFile(join(here, 'marks.svg'))
+  within('sprite', sprite.length + marks.length)
+  await writeFile(join(out, 'icons.svg'), sprite)
+  return `icons.svg ${names.length} icons ${sprite.length}`
+}
+
+async function htmx() {
+  const script = await readFile(join(modules, 'htmx.org/dist/htmx.min.js'), 'utf8')
+  await writeFile(join(out, 'htmx.js'), script.replace(/\/\/# sourceMappingURL=.*$/m, ''))
+  return `htmx.js ${script.length}`
+}
+
+// The licence of every part whose code or drawing is in the product.
+async function licences() {
+  const parts = [
+    ['geist', 'node_modules/geist', ['LICENSE.txt', 'LICENSE.TXT', 'LICENSE']],
+    ['lucide-static', 'node_modules/lucide-static', ['LICENSE']],
+    ['htmx.org', 'node_modules/htmx.org', ['LICENSE']],
+  ]
+  const texts = await Promise.all(parts.map(async ([name, folder, files]) => {
+    const about = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
+    for (const file of files) {
+      const text = await readFile(join(root, folder, file), 'utf8').catch(() => '')
+      if (text) return `${name} ${about.version} (${about.license})\n\n${text.trim()}\n`
+    }
+    throw new Error(`${name} has no licence text`)
+  }))
+  await writeFile(join(out, 'licences.txt'), texts.join('\n' + '-'.repeat(72) + '\n\n'))
+  return 'licences.txt'
+}
+
+const stamp = await stampOf()
+if (!process.argv.includes('--force') && await upToDate(stamp)) process.exit(0)
+
+await mkdir(out, { recursive: true })
+for (const name of await readdir(out)) if (name !== '.gitkeep') await rm(join(out, name))
+const built = await Promise.all([
+  font('geist-sans/Geist-Variable.ttf', 'geist.woff2'),
+  font('geist-mono/GeistMono-Variable.ttf', 'geist-mono.woff2'),
+  icons(),
+  htmx(),
+  licences(),
+])
+await writeFile(join(out, 'stamp'), stamp)
+console.log('assets: ' + built.join(', '))
