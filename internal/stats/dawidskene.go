@@ -88,8 +88,6 @@ func fitConsensus(ratings []Rating, classes int, prior ConsensusPrior, hard bool
 		}
 		f.Converged = furthest(before, f.Posterior) < consensusTolerance
 	}
-	f.maximize()
-	f.measure()
 	f.Identifiable = f.overlaps()
 	return f.Consensus, nil
 }
@@ -215,36 +213,41 @@ func normalize(row []float64) {
 	}
 }
 
-// expect sets the items' class probabilities, in logarithms until the end.
+// expect sets the items' class probabilities, in logarithms until the end, and
+// the log-likelihood of their labels.
 func (f *consensusFit) expect() {
 	posterior := newPosterior(len(f.Items), f.classes)
-	for i := range f.votes {
-		logs := f.logJoint(i)
-		total := lnSumExp(logs)
-		for k := range logs {
-			posterior[i][k] = math.Exp(logs[k] - total)
+	prevalence, confusion := logsOf(f.Prevalence), make([][][]float64, len(f.Confusion))
+	for l, rows := range f.Confusion {
+		confusion[l] = make([][]float64, f.classes)
+		for k, row := range rows {
+			confusion[l][k] = logsOf(row)
 		}
+	}
+	f.LogLikelihood = 0
+	for i, votes := range f.votes {
+		row := posterior[i]
+		for k := range row {
+			row[k] = prevalence[k]
+			for _, v := range votes {
+				row[k] += confusion[v.labeler][k][v.class]
+			}
+		}
+		total := lnSumExp(row)
+		for k := range row {
+			row[k] = math.Exp(row[k] - total)
+		}
+		f.LogLikelihood += total
 	}
 	f.Posterior = posterior
 }
 
-// logJoint is ln of prevalence times the chance of the item's labels, per class.
-func (f *consensusFit) logJoint(item int) []float64 {
-	logs := make([]float64, f.classes)
-	for k := range logs {
-		logs[k] = math.Log(f.Prevalence[k])
-		for _, v := range f.votes[item] {
-			logs[k] += math.Log(f.Confusion[v.labeler][k][v.class])
-		}
+func logsOf(xs []float64) []float64 {
+	logs := make([]float64, len(xs))
+	for i, x := range xs {
+		logs[i] = math.Log(x)
 	}
 	return logs
-}
-
-func (f *consensusFit) measure() {
-	f.LogLikelihood = 0
-	for i := range f.votes {
-		f.LogLikelihood += lnSumExp(f.logJoint(i))
-	}
 }
 
 // overlaps says whether every item has two labels and every labeler shares ten

@@ -17,16 +17,22 @@
 //
 // How the subjects hang together:
 //
-//	rate.go            one rate from equal labels        sampling.go  who is drawn, and with what probability
-//	strata.go          the rate of all traffic           hajek.go     the same from unequal weights, clusters, domains
-//	twophase.go        when labels are read twice        verdicts.go  machine verdicts on all, people on some
-//	difference.go      two versions, independent         paired.go    two versions on the same cases
-//	noninferiority.go  "no worse than by a margin"       eprocess.go  the same, looked at as often as one likes
-//	slo.go cusum.go    budgets, alerts, spikes           percentile.go latencies
-//	agreement.go       do labelers agree                 dawidskene.go what is the label, then
-//	allocation.go      what to label next                adaptive.go  sampling that follows a spike
-//	privacy.go         what may be shown to whom
+//	rate.go           one rate from equal labels         sampling.go   who is drawn, with what probability
+//	strata.go         the rate of all traffic            hajek.go      the same from unequal weights, domains, clusters
+//	twophase.go       when labels are read twice         assisted.go   machine verdicts on all, people on some
+//	difference.go     two versions, independent          paired.go     two versions on the same cases
+//	exact.go          the same with few labels           multiplicity.go many comparisons at once
+//	noninferiority.go "no worse than by a margin"        zerotolerance.go a metric that must be zero
+//	eprocess.go       evidence that survives peeking     canary.go     the decision made of it
+//	slo.go            budgets, alerts, spikes            percentile.go latencies (mannwhitney.go: advice only)
+//	agreement.go      do labelers agree                  dawidskene.go what is the label, then
+//	labeler.go        gold, spam, pace                   allocation.go what to label next
+//	adaptive.go       sampling that follows a spike      privacy.go    what may be shown to whom
 //
 // Read rate.go first, then strata.go: the rest speaks their language. The
 // floor they stand on is kernel.go (special functions, tails in log space).
+// verdict.go and estimate.go are the words everything else answers in.
+//
+// Each published number is a test, within 1e-9. Simulations are short by
+// default; go test ./internal/stats -stats.full runs them at full length.
 package stats

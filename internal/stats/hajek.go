@@ -339,8 +339,8 @@ type Sampled struct {
 	Y         float64 // read only when Responded
 }
 
-// Nonresponse is the rate among all sampled items, of which some are not
-// labeled.
+// NonresponseResult is the rate among all sampled items, of which some are
+// not labeled.
 type NonresponseResult struct {
 	Adjusted   float64   // respondents stand for the others of their group
 	Unadjusted float64   // respondents alone

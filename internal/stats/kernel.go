@@ -175,9 +175,6 @@ func middle(low, high float64) float64 {
 // normalTail is P(Z > z).
 func normalTail(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }
 
-// normalQuantile is z with P(Z <= z) = c, for 0 < c < 1.
-func normalQuantile(c float64) float64 { return -math.Sqrt2 * math.Erfcinv(2*c) }
-
 // twoSidedZ is the normal quantile of a two-sided level: 1.96 at 0.95.
 func twoSidedZ(level float64) float64 { return math.Sqrt2 * math.Erfcinv(1-level) }
 

@@ -80,7 +80,11 @@ func stratified(strata []Stratum, about Variance, level float64) (Estimate, join
 	z := twoSidedZ(level)
 	e.Value, e.Interval = mover(cells.covered, weights, z, level, about)
 
-	variance, single := stratifiedVariance(strata, about)
+	spread := cells
+	if slices.ContainsFunc(cells.covered, func(c cell) bool { return c.labeled < 2 }) {
+		spread = join(strata, 2)
+	}
+	variance, single := spread.variance(about)
 	e.SE = math.Sqrt(variance)
 	e.EffectiveN = min(cells.effectiveSize(e.Value, variance), float64(e.Denominator))
 	if cells.thin(about) {
@@ -102,11 +106,10 @@ func stratified(strata []Stratum, about Variance, level float64) (Estimate, join
 }
 
 func checkStrata(strata []Stratum) error {
-	seen := map[[2]string]bool{}
-	for _, s := range strata {
-		key := [2]string{s.Frame, s.Name}
+	ordered := inOrder(strata)
+	for i, s := range ordered {
 		switch {
-		case seen[key]:
+		case i > 0 && ordered[i-1].Name == s.Name && ordered[i-1].Frame == s.Frame:
 			return invalid("stratum", s.Name+" "+s.Frame, "given once")
 		case s.Labeled < 0:
 			return invalid("labeled", s.Labeled, "at least 0")
@@ -117,9 +120,18 @@ func checkStrata(strata []Stratum) error {
 		case s.Sampled != 0 && s.Sampled < s.Labeled:
 			return invalid("sampled", s.Sampled, "0 or at least the number of labels")
 		}
-		seen[key] = true
 	}
 	return nil
+}
+
+// inOrder sorts strata by name and day, so that the order they were given in
+// shows nowhere.
+func inOrder(strata []Stratum) []Stratum {
+	ordered := slices.Clone(strata)
+	slices.SortFunc(ordered, func(a, b Stratum) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Frame, b.Frame))
+	})
+	return ordered
 }
 
 // part is one or more days of a stratum, read as one simple random sample.
@@ -175,16 +187,31 @@ func (c cell) census() bool { return float64(c.labeled) >= c.population }
 // joined are the cells an estimate is made of, and what was left out.
 type joined struct {
 	covered   []cell
-	uncovered float64             // population of strata that nothing speaks for
-	collapsed bool                // a stratum is read as its neighbour
-	partOf    map[[2]string]*part // the part that a (frame, name) is read in
+	uncovered float64 // population of strata that nothing speaks for
+	collapsed bool    // a stratum is read as its neighbour
+	days      []placedDay
+}
+
+// placedDay says in which part a stratum's day is read.
+type placedDay struct {
+	frame, name string
+	part        *part
+}
+
+// partOf indexes the parts by frame and name.
+func (j joined) partOf() map[[2]string]*part {
+	index := make(map[[2]string]*part, len(j.days))
+	for _, d := range j.days {
+		index[[2]string{d.frame, d.name}] = d.part
+	}
+	return index
 }
 
 // join reads strata together until each cell has at least the given number of
 // labels: first days within a stratum, then strata with their neighbours.
 func join(strata []Stratum, least int) joined {
-	cells, partOf := joinFrames(strata)
-	result := joined{partOf: partOf}
+	cells, days := joinFrames(strata)
+	result := joined{days: days}
 	byName := map[string]*cell{}
 	for _, c := range cells {
 		byName[c.name] = c
@@ -245,19 +272,16 @@ func (c *cell) speakFor(other *cell) {
 
 // joinFrames puts neighbouring days of a stratum together until each group has
 // ten labels; what is left over at the end joins the last group.
-func joinFrames(strata []Stratum) ([]*cell, map[[2]string]*part) {
-	ordered := slices.Clone(strata)
-	slices.SortFunc(ordered, func(a, b Stratum) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Frame, b.Frame))
-	})
+func joinFrames(strata []Stratum) ([]*cell, []placedDay) {
+	ordered := inOrder(strata)
 	ahead := map[string]int{}
 	for _, s := range ordered {
 		ahead[s.Name] += s.Labeled
 	}
 	var cells []*cell
-	groupOf := map[[2]string]int{}
-	for _, s := range ordered {
-		if len(cells) == 0 || cells[len(cells)-1].name != s.Name {
+	groups := make([]int, len(ordered))
+	for i, s := range ordered {
+		if i == 0 || ordered[i-1].Name != s.Name {
 			cells = append(cells, &cell{name: s.Name})
 		}
 		c := cells[len(cells)-1]
@@ -271,18 +295,17 @@ func joinFrames(strata []Stratum) ([]*cell, map[[2]string]*part) {
 		day := part{float64(s.Population), max(s.Sampled, s.Labeled), s.Labeled, s.Bad}
 		c.parts[last].add(day)
 		c.add(day)
-		groupOf[[2]string{s.Frame, s.Name}] = last
+		groups[i] = last
 	}
-	partOf := map[[2]string]*part{}
+	days := make([]placedDay, len(ordered))
 	at := 0
-	for _, s := range ordered {
+	for i, s := range ordered {
 		if cells[at].name != s.Name {
 			at++
 		}
-		key := [2]string{s.Frame, s.Name}
-		partOf[key] = &cells[at].parts[groupOf[key]]
+		days[i] = placedDay{s.Frame, s.Name, &cells[at].parts[groups[i]]}
 	}
-	return cells, partOf
+	return cells, days
 }
 
 func (j joined) population() float64 { return j.coveredPopulation() + j.uncovered }
@@ -399,12 +422,11 @@ func mover(cells []cell, weights []float64, z, level float64, about Variance) (f
 	return clamp(p, 0, 1), Interval{max(0, p-math.Sqrt(below)), min(1, p+math.Sqrt(above)), level}
 }
 
-// stratifiedVariance is Σ W²(1-f)p(1-p)/(n-1), where a stratum with one label
-// has first been joined with its neighbour; single says that one could not be.
-func stratifiedVariance(strata []Stratum, about Variance) (variance float64, single bool) {
-	cells := join(strata, 2)
-	total := cells.coveredPopulation()
-	for _, c := range cells.covered {
+// variance is Σ W²(1-f)p(1-p)/(n-1) over cells joined until they have two
+// labels each; single says that one of them has not.
+func (j joined) variance(about Variance) (variance float64, single bool) {
+	total := j.coveredPopulation()
+	for _, c := range j.covered {
 		for _, d := range c.parts {
 			w, n, p := d.population/total, float64(d.labeled), d.rate()
 			correction := 1.0

@@ -36,8 +36,9 @@ func TwoPhase(strata []Stratum, second []SecondReading, about Variance, level fl
 	}
 	var read [2][]float64 // weights, by first label
 	var bad [2]float64
+	partOf := cells.partOf()
 	for _, s := range second {
-		day, known := cells.partOf[[2]string{s.Frame, s.Stratum}]
+		day, known := partOf[[2]string{s.Frame, s.Stratum}]
 		if !known || day.labeled == 0 {
 			return Estimate{}, invalid("stratum", s.Stratum, "one of the strata, with labels")
 		}

@@ -45,37 +45,35 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonNoLabels        Reason = "no_labels"         // nothing labeled: the rate is undefined
-	ReasonFewLabels       Reason = "few_labels"        // fewer than the rule asks for
-	ReasonThin            Reason = "thin"              // the heaviest stratum has too few labels for its usual interval
-	ReasonCollapsed       Reason = "collapsed"         // an unlabeled stratum was read as its neighbour
-	ReasonUncovered       Reason = "uncovered"         // part of the traffic cannot be labeled at all
-	ReasonImmature        Reason = "immature"          // too many sampled items are not labeled yet
-	ReasonSingleLabel     Reason = "single_label"      // a stratum's variance rests on one label
-	ReasonFewSecondReads  Reason = "few_second_reads"  // second readings are missing where they matter
-	ReasonMissing         Reason = "missing"           // a case, run or label that must be there is not
-	ReasonUnevaluated     Reason = "unevaluated"       // a case ended in an error or without a score
-	ReasonMismatch        Reason = "mismatch"          // what was measured is not what was agreed
-	ReasonEvent           Reason = "event"             // an event that must not occur occurred
-	ReasonNotExcluded     Reason = "not_excluded"      // the interval still reaches the margin
-	ReasonWorse           Reason = "worse"             // worse by more than the margin
-	ReasonWithinMargin    Reason = "within_margin"     // no worse than by the margin
-	ReasonBelow           Reason = "below_bound"       // the bound lies below what was asked
-	ReasonAbove           Reason = "above_bound"       // the bound lies above what is allowed
-	ReasonHarm            Reason = "harm"              // sequential evidence of harm
-	ReasonObjective       Reason = "objective_broken"  // sequential evidence that the objective is broken
-	ReasonTooEarly        Reason = "too_early"         // the minimum duration has not passed
-	ReasonCollecting      Reason = "collecting"        // evidence is still being collected
-	ReasonTimeUp          Reason = "time_up"           // the maximum duration passed without a decision
-	ReasonSkips           Reason = "skips"             // too many sampled items were skipped
-	ReasonNoBaseline      Reason = "no_baseline"       // there is nothing to compare with
-	ReasonUndefined       Reason = "undefined"         // the statistic does not exist for this input
-	ReasonValidatorPoor   Reason = "validator_poor"    // the validator is no better than chance
-	ReasonFalsePositives  Reason = "false_positives"   // more false alarms expected than were raised
-	ReasonNotIdentifiable Reason = "not_identifiable"  // too little overlap to tell labelers apart
-	ReasonSuppressed      Reason = "suppressed"        // too few people behind the number to show it
-	ReasonBudgetSpent     Reason = "budget_spent"      // the privacy budget of the release is used up
-	ReasonAgreement       Reason = "agreement_too_low" // labelers disagree too much for labels to decide
+	ReasonNoLabels       Reason = "no_labels"         // nothing labeled: the rate is undefined
+	ReasonFewLabels      Reason = "few_labels"        // fewer than the rule asks for
+	ReasonThin           Reason = "thin"              // the heaviest stratum has too few labels for its usual interval
+	ReasonCollapsed      Reason = "collapsed"         // an unlabeled stratum was read as its neighbour
+	ReasonUncovered      Reason = "uncovered"         // part of the traffic cannot be labeled at all
+	ReasonImmature       Reason = "immature"          // too many sampled items are not labeled yet
+	ReasonSingleLabel    Reason = "single_label"      // a stratum's variance rests on one label
+	ReasonFewSecondReads Reason = "few_second_reads"  // second readings are missing where they matter
+	ReasonMissing        Reason = "missing"           // a case, run or label that must be there is not
+	ReasonUnevaluated    Reason = "unevaluated"       // a case ended in an error or without a score
+	ReasonMismatch       Reason = "mismatch"          // what was measured is not what was agreed
+	ReasonEvent          Reason = "event"             // an event that must not occur occurred
+	ReasonNotExcluded    Reason = "not_excluded"      // the interval still reaches the margin
+	ReasonWorse          Reason = "worse"             // worse by more than the margin
+	ReasonWithinMargin   Reason = "within_margin"     // no worse than by the margin
+	ReasonBelow          Reason = "below_bound"       // the bound lies below what was asked
+	ReasonAbove          Reason = "above_bound"       // the bound lies above what is allowed
+	ReasonHarm           Reason = "harm"              // sequential evidence of harm
+	ReasonObjective      Reason = "objective_broken"  // sequential evidence that the objective is broken
+	ReasonTooEarly       Reason = "too_early"         // the minimum duration has not passed
+	ReasonCollecting     Reason = "collecting"        // evidence is still being collected
+	ReasonTimeUp         Reason = "time_up"           // the maximum duration passed without a decision
+	ReasonSkips          Reason = "skips"             // too many sampled items were skipped
+	ReasonNoBaseline     Reason = "no_baseline"       // there is nothing to compare with
+	ReasonUndefined      Reason = "undefined"         // the statistic does not exist for this input
+	ReasonValidatorPoor  Reason = "validator_poor"    // the validator is no better than chance
+	ReasonFalsePositives Reason = "false_positives"   // more false alarms expected than were raised
+	ReasonBudgetSpent    Reason = "budget_spent"      // the privacy budget of the release is used up
+	ReasonAgreement      Reason = "agreement_too_low" // labelers disagree too much for labels to decide
 )
 
 // Verdict is a decision with its reason.
