@@ -399,6 +399,23 @@ func TestErrorsHaveTheirStatus(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatMustBeKeptWholeHasALimit(t *testing.T) {
+	c := running(t)
+	query := url.Values{"query": {"SELECT number FROM numbers(1000) FORMAT JSON"}}
+	if got := ask(t, c, asked{query: query}); got.status != 200 || !strings.Contains(got.body, `"rows": 1000`) {
+		t.Errorf("want a document of 1000 rows, got %d %.100s", got.status, got.body)
+	}
+	query.Set("max_result_bytes", "100")
+	if got := ask(t, c, asked{query: query}); got.header.Get("X-ClickHouse-Exception-Code") != "396" {
+		t.Errorf("want 396, got %d %.100s", got.status, got.body)
+	}
+	query.Del("max_result_bytes")
+	query.Set("query", "SELECT repeat('x', 900 + number % 100) FROM numbers(400000) FORMAT JSON")
+	if got := ask(t, c, asked{query: query}); got.header.Get("X-ClickHouse-Exception-Code") != "396" {
+		t.Errorf("want 396 over 256 MiB, got %d %.100s", got.status, got.body)
+	}
+}
+
 func TestBodiesAndAnswersMayBeCompressed(t *testing.T) {
 	c := running(t)
 	say(t, c, "CREATE TABLE zipped (a UInt64) ENGINE = MergeTree ORDER BY a")

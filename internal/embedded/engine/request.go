@@ -238,6 +238,17 @@ func encoded(w io.Writer, accept string) (out io.Writer, close func() error, nam
 	return w, func() error { return nil }, ""
 }
 
+// resultMost is the limit of a result that is kept whole: the request's own
+// where it names one.
+func (q *request) resultMost() string {
+	for _, s := range q.settings {
+		if s.name == "max_result_bytes" && s.value != "0" {
+			return quoted(s.value)
+		}
+	}
+	return wholeMost
+}
+
 func isTrue(value string) bool { return value == "1" || strings.EqualFold(value, "true") }
 
 // newID returns an identifier nobody can guess, in the form of a UUID.

@@ -19,6 +19,8 @@ const (
 	statementMost = 4 << 20
 	// appendSize is how much of an upload goes to the engine at a time.
 	appendSize = 1 << 20
+	// wholeMost bounds a result that is kept whole before it is sent.
+	wholeMost = "268435456"
 	// requestsMost bounds how many requests run at once; the rest wait.
 	requestsMost = 48
 
@@ -169,6 +171,9 @@ func (s *server) run(ctx context.Context, a *reply, c *connection, q *request, s
 		defer rows.close()
 		return a.stream(format, rows)
 	default:
+		if err := c.run("SET max_result_bytes = " + q.resultMost()); err != nil {
+			return err
+		}
 		result, err := c.query(st.text, format, q.parameters)
 		if err != nil {
 			return err
