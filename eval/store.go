@@ -19,6 +19,7 @@ type Traces interface {
 type Store struct {
 	DB      postgres.DB
 	Traces  Traces
+	Labels  Labels
 	Signing *signing.Keys
 	Clock   func() time.Time // nil is time.Now
 }

@@ -18,10 +18,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"assay/eval"
+	"assay/internal/audit"
 	"assay/internal/auth"
 	"assay/internal/auth/keys"
 	"assay/internal/auth/people"
 	"assay/internal/postgres"
+	"assay/labeling"
+	"assay/telemetry"
 	"assay/web/ui"
 )
 
@@ -39,11 +42,14 @@ type Config struct {
 // Stages is what the handlers call. A stage that is not wired answers 503 on
 // its own pages and leaves the others alone.
 type Stages struct {
-	DB     postgres.DB
-	People *people.Register
-	Keys   *keys.Ring
-	Eval   *eval.Store
-	Checks []Check // asked by /readyz beside PostgreSQL
+	DB        postgres.DB
+	People    *people.Register
+	Keys      *keys.Ring
+	Telemetry *telemetry.Store
+	Labeling  *labeling.Store
+	Eval      *eval.Store
+	Audit     *audit.Log
+	Checks    []Check // asked by /readyz beside PostgreSQL
 
 	// Paging counts the alerts that page now, for the bar.
 	Paging func(ctx context.Context, actor auth.Actor) (int, error)
@@ -86,6 +92,10 @@ func routes() []route {
 		{"GET", "/settings/keys", may(auth.Configure).personOnly(), (*site).keysShow},
 		{"POST", "/settings/keys", may(auth.Configure).personOnly(), (*site).keyCreate},
 		{"POST", "/settings/keys/:key/revoke", may(auth.Configure).personOnly(), (*site).keyRevoke},
+
+		// Rates.
+		{"GET", "/rates", may(auth.SeeMeasures).personOnly(), (*site).ratesShow},
+		{"GET", "/v1/rates", may(auth.SeeMeasures), (*site).ratesAPI},
 
 		// Alerts, incidents, handoffs.
 		{"GET", "/alerts", may(auth.SeeMeasures).personOnly(), (*site).alertsShow},

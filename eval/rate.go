@@ -1,0 +1,395 @@
+package eval
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"assay/internal/auth"
+	"assay/internal/fault"
+	"assay/internal/stats"
+	"assay/labeling"
+)
+
+// Outcome is which labels count as bad.
+type Outcome string
+
+// The outcomes. A cannot-tell label is neither good nor bad in a rate; it is
+// counted beside it.
+const (
+	Hallucination Outcome = "hallucination"
+	NotCorrect    Outcome = "not_correct"
+)
+
+// Estimator is how a rate is made from labels.
+type Estimator string
+
+// Weighted estimates the rate of all traffic; Raw is the share of labeled
+// items that were bad, which a queue that looks for trouble makes too high.
+const (
+	Weighted Estimator = "weighted"
+	Raw      Estimator = "raw"
+)
+
+// Standing is a rate against its objective.
+type Standing string
+
+// Over and Within mean that the 95 % interval lies wholly on that side.
+const (
+	Over       Standing = "over"
+	Within     Standing = "within"
+	Unsettled  Standing = "undecided"
+	Incomplete Standing = "incomplete"
+	NoData     Standing = "no data"
+)
+
+const (
+	// leastLabels is how many labels a rate needs to be shown at all.
+	leastLabels = 5
+	// leastComplete is the share of sampled items that must be labeled, in each
+	// stratum, for a window to decide anything.
+	leastComplete = 0.8
+	// secondsPerLabel is what one label takes a person, for speaking of work.
+	secondsPerLabel = 45
+)
+
+// RateFilter selects what is rated: a half-open window of event time, and how
+// it is broken down.
+type RateFilter struct {
+	Outcome      Outcome // Hallucination when empty
+	From, To     time.Time
+	TaskClass    string // "" is all
+	ModelVersion string // "" is all
+	ByTaskClass  bool
+	ByModel      bool
+	Daily        int // days of history with each row, 0 for none
+}
+
+// Rate is one row: never a bare number.
+type Rate struct {
+	TaskClass    string // "" where rows are not broken down by it
+	ModelVersion string
+	stats.Estimate
+	Raw        stats.Estimate // share of labeled items that were bad
+	Labels     int            // counted labels, sample or not
+	CannotTell int
+	Bad        int
+	Responses  int64 // all of them
+	Readable   int64 // may be read by people
+	Complete   float64
+	Missing    int // sampled items that still have no label
+	Split      int64
+	Objective  *float64
+	Standing   Standing
+	Why        string // in words, when there is no data or the window is incomplete
+	Days       []DayRate
+	LastLabel  time.Time
+}
+
+// DayRate is one day of a row's history.
+type DayRate struct {
+	Day   time.Time
+	Value float64
+	stats.Interval
+}
+
+// Comparison is the difference between two versions of one task class.
+type Comparison struct {
+	TaskClass string
+	Candidate Rate
+	Baseline  Rate
+	stats.Difference
+	Decisive bool // the 95 % interval excludes zero
+}
+
+// Rates is a whole table, in the order pages show it: classes by their highest
+// lower limit, versions of a class adjacent and newest first.
+type Rates struct {
+	Filter      RateFilter
+	Rows        []Rate
+	Comparisons []Comparison
+	Responses   int64
+	Readable    int64
+	AsOf        time.Time
+	LastLabel   time.Time
+}
+
+// Labels is what rates are made from.
+type Labels interface {
+	Sample(ctx context.Context, actor auth.Actor, filter labeling.SampleFilter) ([]labeling.SampleCell, error)
+}
+
+// Rates estimates the rate of bad responses in the window for each task class
+// and model version asked for. Labels are weighed by the stratum they were
+// drawn from, so that the estimate stays that of all traffic however the queue
+// orders its work.
+func (s *Store) Rates(ctx context.Context, actor auth.Actor, f RateFilter) (Rates, error) {
+	if err := actor.Require(auth.SeeMeasures); err != nil {
+		return Rates{}, err
+	}
+	f.Outcome = cmp.Or(f.Outcome, Hallucination)
+	if f.Outcome != Hallucination && f.Outcome != NotCorrect {
+		return Rates{}, fault.Say(fault.Invalid, "There are the metrics hallucination and not_correct.")
+	}
+	if !f.From.Before(f.To) {
+		return Rates{}, fault.Say(fault.Invalid, "A window begins before it ends.")
+	}
+	if s.Labels == nil {
+		return Rates{}, fault.Say(fault.Unavailable, "Labels cannot be read now.")
+	}
+	cells, err := s.Labels.Sample(ctx, actor, labeling.SampleFilter{From: f.From, To: f.To, TaskClass: f.TaskClass})
+	if err != nil {
+		return Rates{}, err
+	}
+	objectives, err := s.objectives(ctx, f.Outcome)
+	if err != nil {
+		return Rates{}, err
+	}
+	return tabulate(f, cells, objectives, s.now())
+}
+
+// objectives are the agreed limits by task class.
+func (s *Store) objectives(ctx context.Context, outcome Outcome) (map[string]float64, error) {
+	limits := map[string]float64{}
+	rows, err := s.DB.Query(ctx, `SELECT task_class, max_share FROM objectives WHERE metric = $1 AND retired_at IS NULL`, outcome)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var class string
+		var limit float64
+		if err := rows.Scan(&class, &limit); err != nil {
+			return nil, err
+		}
+		limits[class] = limit
+	}
+	return limits, rows.Err()
+}
+
+// tabulate is the pure part: cells in, table out.
+func tabulate(f RateFilter, cells []labeling.SampleCell, objectives map[string]float64, now time.Time) (Rates, error) {
+	table := Rates{Filter: f, AsOf: now}
+	type key struct{ class, model string }
+	groups := map[key][]labeling.SampleCell{}
+	for _, cell := range cells {
+		if f.ModelVersion != "" && cell.ModelVersion != f.ModelVersion {
+			continue
+		}
+		table.Responses += cell.Responses
+		table.Readable += cell.Readable
+		if cell.LastLabelAt.After(table.LastLabel) {
+			table.LastLabel = cell.LastLabelAt
+		}
+		var k key
+		if f.ByTaskClass {
+			k.class = cell.TaskClass
+		}
+		if f.ByModel {
+			k.model = cell.ModelVersion
+		}
+		groups[k] = append(groups[k], cell)
+	}
+	for k, group := range groups {
+		row, err := rateOf(f, group)
+		if err != nil {
+			return Rates{}, fmt.Errorf("rate %s %s: %w", k.class, k.model, err)
+		}
+		row.TaskClass, row.ModelVersion = k.class, k.model
+		if limit, ok := objectives[k.class]; ok && k.class != "" {
+			row.Objective = &limit
+		}
+		row.stand()
+		table.Rows = append(table.Rows, row)
+	}
+	table.sort()
+	table.compare()
+	return table, nil
+}
+
+// rateOf estimates one row from its cells.
+func rateOf(f RateFilter, cells []labeling.SampleCell) (Rate, error) {
+	var row Rate
+	var raw labeling.Tally
+	sampled, labeled := int64(0), int64(0)
+	for _, cell := range cells {
+		raw = raw.Plus(cell.Raw)
+		row.Responses += cell.Responses
+		row.Readable += cell.Readable
+		row.Split += cell.Split
+		sampled += cell.Sampled
+		labeled += cell.Labels.All()
+		if cell.LastLabelAt.After(row.LastLabel) {
+			row.LastLabel = cell.LastLabelAt
+		}
+	}
+	row.Labels, row.CannotTell, row.Bad = int(raw.Counted()), int(raw.CannotTell), int(bad(f.Outcome, raw))
+	row.Missing = int(sampled - labeled)
+	if sampled > 0 {
+		row.Complete = float64(labeled) / float64(sampled)
+	}
+	var err error
+	if row.Raw, err = stats.Rate(row.Bad, row.Labels, .95); err != nil {
+		return row, err
+	}
+	if row.Estimate, err = stats.Stratified(strata(f.Outcome, cells), stats.OfProcess, .95); err != nil {
+		return row, err
+	}
+	if f.Daily > 0 {
+		row.Days, err = daily(f, cells)
+	}
+	return row, err
+}
+
+// bad counts the labels that are bad by the outcome.
+func bad(outcome Outcome, t labeling.Tally) int64 {
+	if outcome == NotCorrect {
+		return t.Hallucinated + t.PartiallyCorrect
+	}
+	return t.Hallucinated
+}
+
+// standIn names the class that is read instead of one without any label: of
+// the flagged ones the next milder. The random class has none, since flagged
+// answers say nothing about those nobody complained of.
+var standIn = map[labeling.PriorityClass]labeling.PriorityClass{"safety": "negative", "negative": "implicit"}
+
+// strata turns cells into sampling strata: task class, priority class, version
+// and keep probability, one frame a day.
+func strata(outcome Outcome, cells []labeling.SampleCell) []stats.Stratum {
+	var list []stats.Stratum
+	for _, cell := range cells {
+		if cell.Readable == 0 {
+			continue
+		}
+		name := func(class labeling.PriorityClass) string {
+			return fmt.Sprintf("%s/%s/%s/%s/%g", cell.TaskClass, class, cell.ModelVersion, cell.Design, cell.Keep)
+		}
+		n := cell.Labels.Counted()
+		stratum := stats.Stratum{
+			Name: name(cell.PriorityClass), Frame: cell.Day.Format("2006-01-02"),
+			Population: int(max(cell.Readable, n)), Sampled: int(max(cell.Sampled-cell.Labels.CannotTell, n)),
+			Labeled: int(n), Bad: float64(bad(outcome, cell.Labels)),
+		}
+		if next, ok := standIn[cell.PriorityClass]; ok {
+			stratum.Neighbor = name(next)
+		}
+		list = append(list, stratum)
+	}
+	return list
+}
+
+func daily(f RateFilter, cells []labeling.SampleCell) ([]DayRate, error) {
+	byDay := map[time.Time][]labeling.SampleCell{}
+	first := f.To.AddDate(0, 0, -f.Daily)
+	for _, cell := range cells {
+		if !cell.Day.Before(first) {
+			byDay[cell.Day] = append(byDay[cell.Day], cell)
+		}
+	}
+	var days []DayRate
+	for day, group := range byDay {
+		e, err := stats.Stratified(strata(f.Outcome, group), stats.OfProcess, .95)
+		if err != nil {
+			return nil, err
+		}
+		if e.Defined && e.Denominator >= 2 {
+			days = append(days, DayRate{day, e.Value, e.Interval})
+		}
+	}
+	slices.SortFunc(days, func(a, b DayRate) int { return a.Day.Compare(b.Day) })
+	return days, nil
+}
+
+// stand judges the row against its objective; a window that is not whole
+// decides nothing.
+func (r *Rate) stand() {
+	switch {
+	case r.Labels < leastLabels || !r.Defined:
+		r.Standing = NoData
+		r.Why = fmt.Sprintf("no data: %s, at least %d in each cell needed", counted(r.Labels, "label"), leastLabels)
+	case r.Complete < leastComplete || r.Coverage < stats.MinimumCoverage || r.Has(stats.ReasonImmature):
+		r.Standing = Incomplete
+		r.Why = "window not fully labeled, decides nothing"
+	case r.Objective == nil:
+		r.Standing = Unsettled
+	case r.Low > *r.Objective:
+		r.Standing = Over
+	case r.High <= *r.Objective:
+		r.Standing = Within
+	default:
+		r.Standing = Unsettled
+	}
+}
+
+func (t *Rates) sort() {
+	worst := map[string]float64{}
+	for _, row := range t.Rows {
+		low := row.Low
+		if row.Standing == NoData {
+			low = -1
+		}
+		if before, ok := worst[row.TaskClass]; !ok || low > before {
+			worst[row.TaskClass] = low
+		}
+	}
+	slices.SortFunc(t.Rows, func(a, b Rate) int {
+		return cmp.Or(
+			cmp.Compare(worst[b.TaskClass], worst[a.TaskClass]),
+			cmp.Compare(a.TaskClass, b.TaskClass),
+			cmp.Compare(b.ModelVersion, a.ModelVersion))
+	})
+}
+
+// compare sets the newest version of each class beside the one before it.
+func (t *Rates) compare() {
+	if !t.Filter.ByModel {
+		return
+	}
+	for i := 0; i+1 < len(t.Rows); i++ {
+		newer, older := t.Rows[i], t.Rows[i+1]
+		first := i == 0 || t.Rows[i-1].TaskClass != newer.TaskClass
+		if !first || older.TaskClass != newer.TaskClass || newer.Standing == NoData || older.Standing == NoData {
+			continue
+		}
+		d, err := stats.Newcombe(stats.EffectiveArm(newer.Estimate), stats.EffectiveArm(older.Estimate), .95)
+		if err != nil || !d.Defined {
+			continue
+		}
+		t.Comparisons = append(t.Comparisons, Comparison{
+			TaskClass: newer.TaskClass, Candidate: newer, Baseline: older, Difference: d,
+			Decisive: (d.Low > 0 || d.High < 0) && newer.Standing != Incomplete && older.Standing != Incomplete,
+		})
+	}
+}
+
+// LabelsToDecide is how many more labels, as good as those there are, would
+// bring the interval of a row clear of its objective if its estimate stayed;
+// 0 when it is decided, has no objective, or lies too near to ever decide.
+func (r Rate) LabelsToDecide() int {
+	switch {
+	case r.Standing == NoData:
+		return leastLabels - r.Labels
+	case r.Standing == Incomplete:
+		return max(r.Missing, 1)
+	case r.Standing != Unsettled || r.Objective == nil || r.Denominator == 0:
+		return 0
+	}
+	gap := math.Abs(r.Value - *r.Objective)
+	if gap < .002 {
+		return 0
+	}
+	for n := r.EffectiveN * 1.1; n < 200_000; n *= 1.1 {
+		interval, err := stats.WilsonEffective(r.Value, n, .95)
+		if err == nil && (interval.Low > *r.Objective || interval.High <= *r.Objective) {
+			return int(math.Ceil((n/r.EffectiveN - 1) * float64(r.Denominator)))
+		}
+	}
+	return 0
+}
+
+// Work is how long that many labels take one person.
+func Work(labels int) time.Duration { return time.Duration(labels) * secondsPerLabel * time.Second }

@@ -1,0 +1,440 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/gofiber/fiber/v2"
+
+	"assay/eval"
+	"assay/internal/fault"
+	"assay/web/ui"
+)
+
+// rateQuery is the whole state of the page and of GET /v1/rates.
+type rateQuery struct {
+	Metric    string `query:"metric"`
+	By        string `query:"by"`
+	From      string `query:"from"`
+	To        string `query:"to"`
+	Window    string `query:"window"`
+	TaskClass string `query:"task_class"`
+	Model     string `query:"model_version"`
+	Estimator string `query:"estimator"`
+}
+
+// ratesPage is every rate with its interval on one axis, and the sentence that
+// says what follows.
+type ratesPage struct {
+	Title   string
+	Sub     string
+	AsOf    templ.Component
+	Actions []templ.Component
+	Filters ui.FilterBar
+	Table   ui.Table
+	Says    ui.Says
+	Compare []ui.Says
+}
+
+var rateWindows = []ui.Option{{Value: "1", Label: "1 day"}, {Value: "7", Label: "7 days"}, {Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}}
+
+// rateFilter reads the query; without a window it is the seven days that end
+// where the data ends, so that a replay opens on its own time.
+func (s *site) rateFilter(c *fiber.Ctx, q *rateQuery) (eval.RateFilter, error) {
+	if err := readQuery(c, q); err != nil {
+		return eval.RateFilter{}, err
+	}
+	f := eval.RateFilter{Outcome: eval.Outcome(cmp.Or(q.Metric, string(eval.Hallucination))), TaskClass: q.TaskClass, ModelVersion: q.Model}
+	by := cmp.Or(q.By, "task_class,model_version")
+	if q.By == "none" {
+		by = ""
+	}
+	for name := range strings.SplitSeq(by, ",") {
+		switch strings.TrimSpace(name) {
+		case "task_class":
+			f.ByTaskClass = true
+		case "model_version":
+			f.ByModel = true
+		case "":
+		default:
+			return f, fault.Say(fault.Invalid, "Rates are broken down by task_class and model_version.")
+		}
+	}
+	if q.Estimator != "" && q.Estimator != string(eval.Weighted) && q.Estimator != string(eval.Raw) {
+		return f, fault.Say(fault.Invalid, "There are the estimators weighted and raw.")
+	}
+	return f, s.rateWindow(c, q, &f)
+}
+
+func (s *site) rateWindow(c *fiber.Ctx, q *rateQuery, f *eval.RateFilter) error {
+	var err error
+	if q.From != "" || q.To != "" {
+		if f.From, err = instant(q.From); err != nil {
+			return err
+		}
+		f.To = s.now().UTC()
+		if q.To != "" {
+			f.To, err = instant(q.To)
+		}
+		return err
+	}
+	days := 7
+	if q.Window != "" {
+		if _, err := fmt.Sscan(q.Window, &days); err != nil || days < 1 || days > 400 {
+			return fault.Say(fault.Invalid, "window is a number of days from 1 to 400.")
+		}
+	}
+	f.To = s.now().UTC()
+	if s.Telemetry != nil {
+		extent, some, err := s.Telemetry.Extent(c.UserContext(), actorOf(c))
+		if err == nil && some && extent.To.Before(f.To.AddDate(0, 0, -days)) {
+			f.To = extent.To
+		}
+	}
+	// Whole days: a day cut in two has a total that is only in proportion.
+	f.To = f.To.Truncate(24*time.Hour).AddDate(0, 0, 1)
+	f.From = f.To.AddDate(0, 0, -days)
+	return nil
+}
+
+// instant reads an RFC 3339 time or a UTC day.
+func instant(text string) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.UTC(), nil
+	}
+	if t, err := time.Parse("2006-01-02", text); err == nil {
+		return t, nil
+	}
+	return time.Time{}, fault.Say(fault.Invalid, "A time is written like 2026-11-20 or 2026-11-20T14:02:00Z.")
+}
+
+func (s *site) ratesShow(c *fiber.Ctx) error {
+	gates, err := s.gates()
+	if err != nil {
+		return err
+	}
+	var q rateQuery
+	f, err := s.rateFilter(c, &q)
+	if err != nil {
+		return err
+	}
+	f.Daily = 14
+	rates, err := gates.Rates(c.UserContext(), actorOf(c), f)
+	if err != nil {
+		return err
+	}
+	return s.page(c, ui.Page{Title: rateTitle(f), Nav: "rates"}, buildRates(rates, q).draw())
+}
+
+func rateTitle(f eval.RateFilter) string {
+	if f.Outcome == eval.NotCorrect {
+		return "Not correct rate"
+	}
+	return "Hallucination rate"
+}
+
+func buildRates(r eval.Rates, q rateQuery) ratesPage {
+	f := r.Filter
+	p := ratesPage{Title: rateTitle(f), AsOf: asOf(r)}
+	p.Sub = fmt.Sprintf("Share of served responses that people would call hallucinated, %s to %s",
+		f.From.Format("Mon 2 Jan"), f.To.Add(-time.Second).Format("Mon 2 Jan 2006"))
+	if f.Outcome == eval.NotCorrect {
+		p.Sub = strings.Replace(p.Sub, "hallucinated", "hallucinated or only partially correct", 1)
+	}
+	p.Actions = []templ.Component{ui.Button{Label: "Export", Icon: ui.IconDownload, URL: "/v1/rates?" + rateAddress(r).Encode()}}
+	p.Filters = rateFilters(r, q)
+	p.Table = rateTable(r)
+	p.Says, p.Compare = rateSentences(r)
+	return p
+}
+
+func asOf(r eval.Rates) templ.Component {
+	if r.LastLabel.IsZero() {
+		return ui.Dim("no label in this window yet")
+	}
+	return ui.Words("As of ", ui.Time{At: r.AsOf}, ", last label ", ui.Time{At: r.LastLabel, Style: ui.Ago})
+}
+
+// rateAddress is the permalink: the window written out, so that it shows the
+// same days tomorrow.
+func rateAddress(r eval.Rates) url.Values {
+	f := r.Filter
+	v := url.Values{"metric": {string(f.Outcome)}, "from": {f.From.Format(time.RFC3339)}, "to": {f.To.Format(time.RFC3339)}}
+	var by []string
+	if f.ByTaskClass {
+		by = append(by, "task_class")
+	}
+	if f.ByModel {
+		by = append(by, "model_version")
+	}
+	v.Set("by", cmp.Or(strings.Join(by, ","), "none"))
+	if f.TaskClass != "" {
+		v.Set("task_class", f.TaskClass)
+	}
+	if f.ModelVersion != "" {
+		v.Set("model_version", f.ModelVersion)
+	}
+	return v
+}
+
+func rateFilters(r eval.Rates, q rateQuery) ui.FilterBar {
+	f := r.Filter
+	days := fmt.Sprint(int(f.To.Sub(f.From).Hours()/24 + .5))
+	windows := rateWindows
+	if q.From != "" {
+		windows = append([]ui.Option{{Value: "", Label: f.From.Format("2 Jan") + " to " + f.To.Add(-time.Second).Format("2 Jan 2006")}}, windows...)
+		days = ""
+	}
+	bar := ui.FilterBar{Action: "/rates", Region: "rates",
+		Segments: &ui.Segmented{Name: "Metric", Field: "metric", Options: []ui.Segment{
+			{Label: "Hallucination", Value: "hallucination", Current: f.Outcome == eval.Hallucination},
+			{Label: "Not correct", Value: "not_correct", Current: f.Outcome == eval.NotCorrect}}},
+		Filters: []ui.Filter{
+			{Name: "by", Param: "by", Value: cmp.Or(q.By, "task_class,model_version"), Options: []ui.Option{
+				{Value: "task_class,model_version", Label: "task class, model version"}, {Value: "task_class", Label: "task class"},
+				{Value: "model_version", Label: "model version"}, {Value: "none", Label: "all traffic"}}},
+			{Name: "window", Param: "window", Value: days, Options: windows},
+		},
+		Note: ui.Words("Weighted by stratum, 95 % MOVER-Wilson."),
+	}
+	for _, one := range []struct{ name, param, value string }{{"task class", "task_class", q.TaskClass}, {"model version", "model_version", q.Model}} {
+		if one.value == "" {
+			continue
+		}
+		rest := rateAddress(r)
+		rest.Del(one.param)
+		bar.Filters = append(bar.Filters, ui.Filter{Name: one.name, Param: one.param, Value: one.value, Drop: "/rates?" + rest.Encode(), Mono: true})
+	}
+	return bar
+}
+
+func rateTable(r eval.Rates) ui.Table {
+	axis, ticks := rateAxis(r.Rows)
+	t := ui.Table{ID: "rates", Caption: "Rates", Columns: []ui.Column{
+		{Label: "Task class"}, {Label: "Model version"}, {Label: "Estimate", Right: true}, {Label: "95 %", Right: true},
+		{Name: "Interval", Wide: true, Note: ui.AxisHead{Axis: axis, Ticks: ticks}}, {Label: "Objective", Right: true}, {Name: "Standing"},
+		{Label: "Labels", Right: true}, {Label: "Of sampled", Right: true}, {Label: "14 days"}, {Label: "Raw", Right: true}}}
+	highest := map[string]float64{}
+	for _, row := range r.Rows {
+		for _, day := range row.Days {
+			highest[row.TaskClass] = max(highest[row.TaskClass], day.High)
+		}
+	}
+	for i, row := range r.Rows {
+		starts := i > 0 && r.Rows[i-1].TaskClass != row.TaskClass
+		t.Rows = append(t.Rows, ui.Row{Starts: starts, Cells: rateCells(r, row, i, axis, highest[row.TaskClass])})
+	}
+	if len(r.Rows) == 0 {
+		t.Empty = ui.Empty{Bare: true, Title: "No responses in this window", Why: "Choose a longer one, or drop a filter."}
+	}
+	coverage := "no responses"
+	if r.Responses > 0 {
+		coverage = ui.Share(float64(r.Readable)/float64(r.Responses)) + " of " + ui.Count(r.Responses) + " responses could be read"
+	}
+	t.Foot = &ui.Foot{Shown: coverage + ".",
+		Note: ui.Dim("Raw is the share of labeled items that were bad: high, because queues look for trouble. It is not the product's rate.")}
+	return t
+}
+
+func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64) []templ.Component {
+	class := ui.Words("")
+	if i == 0 || r.Rows[i-1].TaskClass != row.TaskClass {
+		class = ui.Bold(taskClassName(cmp.Or(row.TaskClass, "all")))
+	}
+	estimate, interval := "–", ""
+	bar := ui.IntervalBar{Axis: axis, Low: row.Low, High: row.High, Estimate: row.Value, Standing: ui.Standing(row.Standing), Note: row.Why, Name: rateSentence(row)}
+	if row.Standing == eval.Unsettled {
+		bar.Standing = ui.Undecided
+	}
+	if row.Standing != eval.NoData {
+		estimate, interval = ui.Share(row.Value), ui.Interval(row.Low, row.High)
+	}
+	if row.Standing == eval.Incomplete {
+		bar.Note = ""
+	}
+	objective := "none"
+	if row.Objective != nil {
+		bar.Objective, bar.HasObjective = *row.Objective, true
+		objective = "≤ " + ui.ShareTo(*row.Objective, 0)
+	}
+	labels := templ.Component(ui.Words(ui.Count(row.Labels)))
+	if row.Split > 0 {
+		labels = ui.Words(ui.Dim(ui.CountOf(row.Split, "split ", "split ")), ui.Count(row.Labels))
+	}
+	complete := "–"
+	if row.Labels > 0 {
+		complete = ui.ShareTo(row.Complete, 0)
+	}
+	raw := "–"
+	if row.Labels > 0 && row.Standing != eval.NoData {
+		raw = ui.Share(row.Raw.Value)
+	}
+	var points []ui.Point
+	for _, day := range row.Days {
+		points = append(points, ui.Point{Value: day.Value, Low: day.Low, High: day.High})
+	}
+	return []templ.Component{
+		class, ui.Mono(cmp.Or(row.ModelVersion, "all")), ui.Bold(estimate), ui.Words(interval), bar, ui.Words(objective),
+		ui.StandingSign{Standing: bar.Standing}, labels, ui.Words(complete),
+		ui.Sparkline{Points: points, Max: highest, Open: true, Name: fmt.Sprintf("%s of history", ui.CountOf(len(points), "day"))}, ui.Dim(raw)}
+}
+
+func rateSentence(row eval.Rate) string {
+	if row.Standing == eval.NoData {
+		return row.Why
+	}
+	words := ui.ShareWithin(row.Value, row.Low, row.High)
+	if row.Thin {
+		words += ", thin: few labels where most of the traffic is"
+	}
+	return words
+}
+
+// rateAxis is one scale for the column: from zero to the highest limit, in
+// steps that people read easily.
+func rateAxis(rows []eval.Rate) (ui.Axis, []float64) {
+	top := .02
+	for _, row := range rows {
+		if row.Standing != eval.NoData {
+			top = max(top, row.High)
+		}
+		if row.Objective != nil {
+			top = max(top, *row.Objective*1.2)
+		}
+	}
+	step := .01
+	for _, candidate := range []float64{.01, .02, .05, .1, .2, .25} {
+		step = candidate
+		if top/step <= 8 {
+			break
+		}
+	}
+	top = min(1, math.Ceil(top/step)*step)
+	var ticks []float64
+	for at := 0.0; at <= top+step/2; at += step {
+		ticks = append(ticks, at)
+	}
+	return ui.Axis{Min: 0, Max: top}, ticks
+}
+
+// rateSentences says what the table means: which differences are decisive,
+// then how much work would decide the rest.
+func rateSentences(r eval.Rates) (ui.Says, []ui.Says) {
+	var decisive []ui.Says
+	for _, c := range r.Comparisons {
+		if !c.Decisive {
+			continue
+		}
+		word := "worse"
+		if c.Value < 0 {
+			word = "better"
+		}
+		says := ui.Says{
+			Bold: fmt.Sprintf("%s is %s than %s on %s:", c.Candidate.ModelVersion, word, c.Baseline.ModelVersion, strings.ToLower(taskClassName(c.TaskClass))),
+			Text: fmt.Sprintf("%s hallucinated, 95 %% %s.", ui.PointsMore(c.Value), pointsInterval(c.Low, c.High)),
+		}
+		if c.Candidate.Standing == eval.Over {
+			says.Text += fmt.Sprintf(" It is over the objective of %s.", ui.ShareTo(*c.Candidate.Objective, 0))
+		}
+		decisive = append(decisive, says)
+	}
+	rest := ui.Says{Text: "No other difference between versions is decisive."}
+	if len(decisive) == 0 {
+		rest.Text = "No difference between versions is decisive."
+	}
+	if len(r.Comparisons) == 0 {
+		rest.Text = "There are not two versions to compare in this window."
+	}
+	for _, row := range r.Rows {
+		if row.Standing == eval.NoData || row.Standing == eval.Incomplete {
+			if n := row.LabelsToDecide(); n > 0 {
+				rest.Text += fmt.Sprintf(" %s, %s, needs %s, about %s of work, before it can be read.",
+					taskClassName(cmp.Or(row.TaskClass, "all")), cmp.Or(row.ModelVersion, "all versions"), ui.CountOf(n, "more label"), ui.WorkTime(eval.Work(n)))
+				break
+			}
+		}
+	}
+	return rest, decisive
+}
+
+func pointsInterval(low, high float64) string {
+	return fmt.Sprintf("%s to %s", ui.Number(low*100, 1), ui.Number(high*100, 1))
+}
+
+// ratesAPI is GET /v1/rates.
+func (s *site) ratesAPI(c *fiber.Ctx) error {
+	gates, err := s.gates()
+	if err != nil {
+		return err
+	}
+	var q rateQuery
+	f, err := s.rateFilter(c, &q)
+	if err != nil {
+		return err
+	}
+	rates, err := gates.Rates(c.UserContext(), actorOf(c), f)
+	if err != nil {
+		return err
+	}
+	rows := []fiber.Map{}
+	for _, row := range rates.Rows {
+		rows = append(rows, rateRow(rates, row, eval.Estimator(cmp.Or(q.Estimator, string(eval.Weighted)))))
+	}
+	return c.JSON(fiber.Map{"metric": f.Outcome, "from": f.From, "to": f.To, "as_of": rates.AsOf, "rows": rows})
+}
+
+func rateRow(r eval.Rates, row eval.Rate, estimator eval.Estimator) fiber.Map {
+	e := row.Estimate
+	if estimator == eval.Raw {
+		e = row.Raw
+	}
+	link := rateAddress(r)
+	link.Set("by", "task_class,model_version")
+	out := fiber.Map{
+		"estimate": nil, "low": e.Low, "high": e.High, "level": e.Level, "numerator": row.Bad, "denominator": row.Labels,
+		"labeled": row.Labels, "cannot_tell": row.CannotTell, "population": row.Responses, "readable": row.Readable,
+		"effective_n": e.EffectiveN, "estimator": e.Estimator, "as_of": r.AsOf, "raw": nil, "complete": row.Complete,
+		"standing": row.Standing, "thin": e.Thin, "reasons": e.Reasons, "objective": row.Objective,
+	}
+	if r.Filter.ByTaskClass {
+		out["task_class"] = row.TaskClass
+		link.Set("task_class", row.TaskClass)
+	}
+	if r.Filter.ByModel {
+		out["model_version"] = row.ModelVersion
+		link.Set("model_version", row.ModelVersion)
+	}
+	if e.Defined {
+		out["estimate"] = e.Value
+	}
+	if row.Raw.Defined {
+		out["raw"] = row.Raw.Value
+	}
+	out["permalink"] = "/rates?" + link.Encode()
+	return out
+}
+
+// taskClassName writes a task class as people say it: "Spreadsheet formula".
+func taskClassName(class string) string {
+	if words := strings.ReplaceAll(class, "_", " "); words != "" {
+		switch words {
+		case "sql query":
+			return "SQL query"
+		}
+		return capital(words)
+	}
+	return "No task class"
+}
+
+var rateOperations = map[string]operation{
+	"GET /v1/rates": {Summary: "Rates with their intervals: the estimate for all traffic, or the raw share of labeled items.",
+		Query: []parameter{{Name: "metric", Words: "hallucination or not_correct"}, {Name: "by", Words: "task_class, model_version, both, or none"},
+			{Name: "from", Words: "RFC 3339 time or UTC day, inclusive"}, {Name: "to", Words: "exclusive"}, {Name: "window", Words: "days, instead of from and to"},
+			{Name: "task_class"}, {Name: "model_version"}, {Name: "estimator", Words: "weighted (all traffic) or raw (labeled items)"}},
+		Answers: map[int]content{200: {Words: "rows"}}},
+}
