@@ -34,5 +34,5 @@
 // verdict.go and estimate.go are the words everything else answers in.
 //
 // Each published number is a test, within 1e-9. Simulations are short by
-// default; go test ./internal/stats -stats.full runs them at full length.
+// default; go test ./internal/stats -full runs them at full length.
 package stats

@@ -21,9 +21,9 @@ func TestMain(m *testing.M) {
 
 // full runs the simulations at their whole length; without it they are short
 // enough for every save of a file.
-var full = flag.Bool("stats.full", false, "run the simulations at full length")
+var full = flag.Bool("full", false, "run the simulations at full length")
 
-// runs is a simulation's length: the short one, or the whole one under -stats.full.
+// runs is a simulation's length: the short one, or the whole one under -full.
 func runs(short, whole int) int {
 	if *full {
 		return whole
