@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"assay/eval"
+	"assay/internal/audit"
+	"assay/internal/auth/people"
 	"assay/labeling"
 	"assay/telemetry"
 )
@@ -13,6 +15,8 @@ type Stages struct {
 	Telemetry *telemetry.Store
 	Labeling  *labeling.Store
 	Eval      *eval.Store
+	Audit     *audit.Log
+	People    *people.Register
 }
 
 // table is all that happens by itself, in the order a datum travels.
@@ -23,6 +27,8 @@ func table(s Stages) []job {
 		every(copyLabelsEach, labeling.Submitted{}, "copy labels to the telemetry store", &copyLabels{labeling: s.Labeling}),
 		every(closeFramesEach, CloseFrames{}, "count the frames and write their probabilities", &closeFrames{labeling: s.Labeling}),
 		on("weigh the policies when gate traces arrive", &evaluateOnTraces{eval: s.Eval}),
+		every(2*time.Second, SequenceAudit{}, "give committed audit entries their place in the tree", &sequenceAudit{audit: s.Audit}),
+		every(10*time.Minute, SignCheckpoints{}, "sign the audit tree, once an hour and once a day", &signCheckpoints{audit: s.Audit}),
 		every(evaluateEach, EvaluatePolicies{}, "weigh the policies on the window that ends now", &evaluatePolicies{eval: s.Eval}),
 	}
 }

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/gofiber/fiber/v2"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"assay/eval"
+	"assay/internal/audit"
+	"assay/internal/auth"
+	"assay/internal/auth/keys"
+	"assay/internal/auth/people"
+	"assay/internal/clickhouse"
+	"assay/internal/postgres"
+	"assay/internal/redact"
+	"assay/internal/signing"
+	"assay/jobs"
+	"assay/labeling"
+	"assay/telemetry"
+	"assay/web"
+)
+
+// product is the whole program wired on its two stores.
+type product struct {
+	pool       *pgxpool.Pool
+	clickhouse driver.Conn
+	people     *people.Register
+	keys       *keys.Ring
+	telemetry  *telemetry.Store
+	labeling   *labeling.Store
+	eval       *eval.Store
+	audit      *audit.Log
+	signing    *signing.Keys
+	log        *slog.Logger
+}
+
+// stores says where the two stores are and where the keys lie.
+type stores struct {
+	postgres, clickhouse, keys string
+}
+
+// wire connects the stores and builds every stage on them.
+func wire(ctx context.Context, at stores, log *slog.Logger) (*product, error) {
+	p := &product{log: log}
+	var err error
+	if p.pool, err = postgres.Open(ctx, at.postgres); err != nil {
+		return nil, err
+	}
+	if p.clickhouse, err = clickhouse.Open(ctx, at.clickhouse); err != nil {
+		p.pool.Close()
+		return nil, err
+	}
+	if err := p.build(at.keys); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *product) build(keysDir string) error {
+	inserter, err := jobs.Inserter(p.pool)
+	if err != nil {
+		return err
+	}
+	secret, err := keptSecret(filepath.Join(keysDir, "sealing"))
+	if err != nil {
+		return err
+	}
+	salt, err := keptSecret(filepath.Join(keysDir, "salt"))
+	if err != nil {
+		return err
+	}
+	if p.signing, err = signing.Open(filepath.Join(keysDir, "signing"), "assay"); err != nil {
+		return err
+	}
+	macs, err := audit.OpenKeys(filepath.Join(keysDir, "audit"))
+	if err != nil {
+		return err
+	}
+	p.audit = &audit.Log{DB: p.pool, MACKeys: macs, Signing: p.signing, Dir: filepath.Join(keysDir, "checkpoints")}
+	p.people = &people.Register{DB: p.pool, Secret: secret}
+	p.keys = &keys.Ring{DB: p.pool}
+	p.telemetry = &telemetry.Store{DB: p.pool, Clickhouse: p.clickhouse, Jobs: inserter, Redact: redact.Assay(salt)}
+	p.labeling = &labeling.Store{DB: p.pool, Jobs: inserter, Telemetry: p.telemetry}
+	p.telemetry.Visible = p.labeling.Visible
+	p.telemetry.VisibleSessions = p.labeling.VisibleSessions
+	p.eval = &eval.Store{DB: p.pool, Traces: p.telemetry, Labels: p.labeling, Signing: p.signing}
+	return nil
+}
+
+func (p *product) close() {
+	if p.clickhouse != nil {
+		p.clickhouse.Close()
+	}
+	p.pool.Close()
+}
+
+// keptSecret reads 32 random bytes that are made once and never change.
+func keptSecret(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) == 32 {
+		return text, nil
+	}
+	if err == nil {
+		return nil, fmt.Errorf("the secret in %s has %d bytes instead of 32", path, len(text))
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	return secret, os.WriteFile(path, secret, 0o600)
+}
+
+// work starts the jobs and returns what stops them.
+func (p *product) work(ctx context.Context) (func(context.Context) error, error) {
+	return jobs.Start(context.WithoutCancel(ctx), p.pool, jobs.Stages{
+		Telemetry: p.telemetry, Labeling: p.labeling, Eval: p.eval, Audit: p.audit, People: p.people,
+	}, p.log)
+}
+
+// doors are the two addresses the web answers on.
+type doors struct {
+	app      *fiber.App
+	admin    *http.Server
+	public   net.Listener
+	internal net.Listener
+}
+
+// open binds both addresses and serves in the background; ended reports the
+// first that stops serving.
+func (p *product) open(demo bool, addr, adminAddr, publicURL string) (*doors, <-chan error, error) {
+	registry := web.NewRegistry()
+	d := &doors{}
+	var err error
+	if d.public, err = net.Listen("tcp", addr); err != nil {
+		return nil, nil, fmt.Errorf("answer at %s: %w", addr, err)
+	}
+	if d.internal, err = net.Listen("tcp", adminAddr); err != nil {
+		d.public.Close()
+		return nil, nil, fmt.Errorf("answer at %s: %w", adminAddr, err)
+	}
+	proxies, err := trustedProxies(env("ASSAY_TRUSTED_PROXIES"))
+	if err != nil {
+		return nil, nil, err
+	}
+	d.app, err = web.New(web.Config{
+		PublicURL: cmp.Or(publicURL, "http://"+d.public.Addr().String()), TrustedProxies: proxies, Demo: demo, Log: p.log, Metrics: registry,
+	}, p.stages())
+	if err != nil {
+		return nil, nil, err
+	}
+	d.admin = &http.Server{Handler: web.Admin(registry), ReadHeaderTimeout: 5 * time.Second}
+	ended := make(chan error, 2)
+	go func() { ended <- d.app.Listener(d.public) }()
+	go func() { ended <- d.admin.Serve(d.internal) }()
+	return d, ended, nil
+}
+
+func (p *product) stages() web.Stages {
+	return web.Stages{
+		DB: p.pool, People: p.people, Keys: p.keys, Telemetry: p.telemetry, Labeling: p.labeling, Eval: p.eval, Audit: p.audit,
+		Paging: func(ctx context.Context, actor auth.Actor) (int, error) {
+			if !actor.May(auth.SeeMeasures) {
+				return 0, nil
+			}
+			return p.eval.OpenAlerts(ctx, actor)
+		},
+		Checks: []web.Check{{Name: "clickhouse", Ask: func(ctx context.Context) error { return clickhouse.Healthy(ctx, p.clickhouse) }}},
+	}
+}
+
+// close stops taking requests and lets those under way finish.
+func (d *doors) close(ctx context.Context) {
+	d.app.ShutdownWithContext(ctx)
+	d.admin.Shutdown(ctx)
+}
+
+func trustedProxies(list string) ([]netip.Prefix, error) {
+	var proxies []netip.Prefix
+	for text := range strings.SplitSeq(list, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			address, errAddress := netip.ParseAddr(text)
+			if errAddress != nil {
+				return nil, fmt.Errorf("ASSAY_TRUSTED_PROXIES: %q is neither an address nor a range", text)
+			}
+			prefix = netip.PrefixFrom(address, address.BitLen())
+		}
+		proxies = append(proxies, prefix)
+	}
+	return proxies, nil
+}
+
+// migrateBoth brings both stores to the schema of this program.
+func migrateBoth(ctx context.Context, postgresOwner, clickhouseURL string) error {
+	if err := postgres.Migrate(ctx, postgresOwner); err != nil {
+		return err
+	}
+	conn, err := clickhouse.Open(ctx, clickhouseURL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return clickhouse.Migrate(ctx, conn, databaseOf(clickhouseURL))
+}
+
+// patience is how long a clean stop may take.
+const patience = 20 * time.Second
