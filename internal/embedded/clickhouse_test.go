@@ -740,6 +740,13 @@ func TestStoppingKillsWhatRuns(t *testing.T) {
 	}
 }
 
+func TestABlockIsOnTheDiskBeforeItIsAcknowledged(t *testing.T) {
+	got := say(t, running(t), "SELECT name, value FROM system.merge_tree_settings WHERE name LIKE 'fsync%' ORDER BY name")
+	if want := "fsync_after_insert\t1\nfsync_part_directory\t1"; got != want {
+		t.Errorf("want %q, got %q", want, got)
+	}
+}
+
 func TestAKilledEngineComesBackWithAllItAcknowledged(t *testing.T) {
 	var log safeBuffer
 	c := started(t, ClickhouseConfig{Supervise: true, Log: &log})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 	"unsafe"
 )
 
@@ -197,7 +198,7 @@ func (i *insert) append(data []byte) error {
 		return nil
 	}
 	if call(i.c.lib.insertAppend, i.handle, uintptr(unsafe.Pointer(&data[0])), uintptr(len(data))) != 0 {
-		return cmpErr(i.err(), exceptionFrom(""))
+		return firstOf(i.err(), exceptionFrom(""))
 	}
 	return nil
 }
@@ -208,7 +209,7 @@ func (i *insert) commit() (answer, error) {
 	result, err := i.c.take(call(i.c.lib.insertDone, i.handle))
 	if err != nil {
 		// The stream knows the cause; the result may only say that it ended.
-		return answer{}, cmpErr(i.err(), err)
+		return answer{}, firstOf(i.err(), err)
 	}
 	return result, i.err()
 }
@@ -221,12 +222,12 @@ func (i *insert) close() {
 	call(i.c.lib.insertDestroy, i.handle)
 }
 
-// cmpErr returns the first error there is.
-func cmpErr(first, second error) error {
-	if first != nil {
-		return first
+// firstOf returns cause where there is one, else the error that followed.
+func firstOf(cause, err error) error {
+	if cause != nil {
+		return cause
 	}
-	return second
+	return err
 }
 
 // watch kills the query with the tag when ctx ends before stop is called.
@@ -244,7 +245,7 @@ func (s *store) watch(ctx context.Context, tag string) (stop func()) {
 				select {
 				case <-over:
 					return
-				case <-after(wait):
+				case <-time.After(wait):
 				}
 			}
 		case <-over:

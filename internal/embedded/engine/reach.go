@@ -14,7 +14,7 @@ import (
 // machine.
 var systemTables = []string{
 	"build_options", "columns", "data_skipping_indices", "data_type_families", "databases",
-	"disks", "formats", "functions", "merges", "metrics", "mutations", "numbers", "numbers_mt", "one", "parts",
+	"disks", "formats", "functions", "merge_tree_settings", "merges", "metrics", "mutations", "numbers", "numbers_mt", "one", "parts",
 	"parts_columns", "projections", "settings", "table_engines", "table_functions", "tables", "time_zones",
 	"view_refreshes", "zeros",
 }

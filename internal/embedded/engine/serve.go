@@ -28,8 +28,6 @@ const (
 	killMost  = time.Second
 )
 
-var after = time.After
-
 // server answers ClickHouse's HTTP interface from a store.
 type server struct {
 	store    *store
