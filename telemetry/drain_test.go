@@ -302,7 +302,7 @@ type oracle map[string]map[uuid.UUID]bool
 
 func TestCountsEqualTheOracle(t *testing.T) {
 	n := 50_000
-	if full {
+	if *full {
 		n = 1_000_000
 	}
 	s := newStore(t)
@@ -382,11 +382,11 @@ func TestCountsEqualTheOracle(t *testing.T) {
 			}
 			listed, events = listed+1, events+r.Events
 		}
-		if cursor = page.Older; cursor == "" || (full && listed > 5000) {
+		if cursor = page.Older; cursor == "" || (*full && listed > 5000) {
 			break
 		}
 	}
-	if !full && (listed != len(sessions) || events != int64(distinct)) {
+	if !*full && (listed != len(sessions) || events != int64(distinct)) {
 		t.Errorf("list: want %d sessions with %d events, got %d with %d", len(sessions), distinct, listed, events)
 	}
 	if _, err := s.Flag(ctx, product, time.Now().Add(-time.Hour), time.Now().Add(time.Minute), func(context.Context, []Candidate) error { return nil }); err != nil {

@@ -2,8 +2,8 @@ package telemetry
 
 import (
 	"context"
+	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +58,9 @@ func send(t testing.TB, s *Store, body string) Receipt {
 // land sends the lines and drains them; every one must be accepted.
 func land(t testing.TB, s *Store, lines ...string) {
 	t.Helper()
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], "\n", " ")
+	}
 	receipt := send(t, s, strings.Join(lines, "\n"))
 	if len(receipt.Rejected) > 0 {
 		t.Fatalf("rejected: %v", receipt.Rejected)
@@ -90,5 +93,4 @@ func answer(session string, when time.Time, more string) string {
 	return fmt.Sprintf(`{"event_type":"assistant_response","session_id":%q,"event_time":%q,"task_class":"file_edit","model_version":"v1"%s}`, session, at(when), more)
 }
 
-// full runs the long form of what has one: the whole check, not every build.
-var full = os.Getenv("ASSAY_CHECK_FULL") != ""
+var full = flag.Bool("full", false, "run the long form of what has one")

@@ -274,7 +274,7 @@ func (s *Store) describe(ctx context.Context, page []SessionRow, w Window) error
 			              (prompt = '' AND response = '', prompt = '', effective_time, seq)) AS words,
 			       max(ifNull(unsafe_claim_served, false)) AS unsafe
 			FROM `+allEvents+`
-			WHERE session_hash IN (SELECT xxHash64(arrayJoin([?])))
+			WHERE session_hash IN (SELECT xxHash64(arrayJoin(?)))
 			  AND session_id IN (?)
 			  AND effective_time >= ? AND effective_time < ?
 			GROUP BY session_id)`, ids, ids, w.From, w.To)
@@ -306,7 +306,7 @@ func (s *Store) mark(ctx context.Context, at map[string]*SessionRow, ids []strin
 	}, `
 		SELECT session_id, 'verdict' AS what, argMin(verdict, indexOf(['fail', 'inconclusive', 'pass'], verdict)) AS word
 		FROM verdicts FINAL
-		WHERE session_hash IN (SELECT xxHash64(arrayJoin([?]))) AND session_id IN (?)
+		WHERE session_hash IN (SELECT xxHash64(arrayJoin(?))) AND session_id IN (?)
 		GROUP BY session_id
 		UNION ALL
 		SELECT session_id, 'label', argMin(label, indexOf(['hallucinated', 'partially_correct', 'cannot_tell', 'correct'], label))
@@ -316,7 +316,7 @@ func (s *Store) mark(ctx context.Context, at map[string]*SessionRow, ids []strin
 		UNION ALL
 		SELECT session_id, 'flag', reason
 		FROM event_flags
-		WHERE session_hash IN (SELECT xxHash64(arrayJoin([?]))) AND session_id IN (?)
+		WHERE session_hash IN (SELECT xxHash64(arrayJoin(?))) AND session_id IN (?)
 		GROUP BY session_id, reason`, ids, ids, ids, ids, ids)
 }
 
