@@ -22,6 +22,8 @@ type Stages struct {
 // table is all that happens by itself, in the order a datum travels.
 func table(s Stages) []job {
 	return []job{
+		every(drainEach, telemetry.Received{}, "move what was acknowledged into the telemetry store", &drainInbox{telemetry: s.Telemetry}),
+		every(sweepEach, SweepTelemetry{}, "open the inbox's days to come and drop those that are over", &sweepTelemetry{telemetry: s.Telemetry}),
 		every(time.Minute, telemetry.Landed{}, "flag the responses of what landed and fill the queues", &flagResponses{telemetry: s.Telemetry, labeling: s.Labeling}),
 		every(expireEach, ExpireReservations{}, "give back what closed laptops hold", &expireReservations{labeling: s.Labeling}),
 		every(copyLabelsEach, labeling.Submitted{}, "copy labels to the telemetry store", &copyLabels{labeling: s.Labeling}),
