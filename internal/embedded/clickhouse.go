@@ -245,7 +245,7 @@ func (c *Clickhouse) spawn() (p *engineProcess, ready <-chan struct{}, err error
 	// The program as it runs now, even if its file was replaced since.
 	cmd := exec.Command("/proc/self/exe", engineArgument, c.config.Dir, c.config.Library)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = engineEnvironment()
+	cmd.Env = engineEnvironment
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Stderr = c.log
@@ -296,16 +296,9 @@ func (p *engineProcess) start() error {
 	return <-started
 }
 
-// engineEnvironment is all the engine process sees of ours: nothing secret.
-func engineEnvironment() []string {
-	env := []string{"TZ=UTC", "LANG=C.UTF-8"}
-	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "GODEBUG"} {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
-		}
-	}
-	return env
-}
+// engineEnvironment is all the engine process is given: nothing of ours, which
+// may hold secrets. The zone is that of its dates.
+var engineEnvironment = []string{"TZ=UTC", "LANG=C.UTF-8"}
 
 func randomPassword() string {
 	var b [24]byte

@@ -92,9 +92,7 @@ func run(at folder, library string) error {
 
 // start loads the library and opens the folder.
 func start(order Order, at folder, library string) (*server, error) {
-	// Both before the library looks: the zone of its dates, and no core files
-	// of a process that holds what people wrote.
-	os.Setenv("TZ", "UTC")
+	// No core files of a process that holds what people wrote.
 	syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	lib, err := load(library)
 	if err != nil {
