@@ -99,21 +99,40 @@ func Runs(regression []string) []Event {
 }
 
 // Partial is the part of Runs that the sample has already uploaded: every
-// failing case, and 160 of the holdout.
+// failing case, and 160 of the holdout with their baseline.
 func Partial(lines []Event) []Event {
 	var first []Event
-	holdout := 0
+	taken := map[any]int{}
 	for _, line := range lines {
-		switch line["window"] {
-		case "regression":
+		if taken[line["window"]]++; line["window"] == "regression" || taken[line["window"]] <= 160 {
 			first = append(first, line)
-		case "holdout":
-			if holdout++; holdout <= 160 {
-				first = append(first, line)
-			}
 		}
 	}
 	return first
+}
+
+// Clean returns results for another candidate: each regression case three
+// times and as many holdout cases as asked for, one of them violating when
+// unsafe.
+func Clean(regression []string, holdout int, unsafe bool) []Event {
+	var lines []Event
+	for _, caseID := range regression {
+		for repeat := range regressionRepeats {
+			lines = append(lines, result("regression", caseID, repeat+1, len(lines)))
+		}
+	}
+	for i := range holdout {
+		lines = append(lines, result("holdout", fmt.Sprintf("case-%03d", i+1), 1, i))
+	}
+	for _, line := range lines {
+		delete(line, "evidence_version")
+	}
+	if unsafe {
+		last := lines[len(lines)-1]
+		last["unsafe_claim_served"], last["route"], last["first_failed_stage"] = true, "serve", "serving_gate"
+		last["output"] = "It will arrive tomorrow before noon."
+	}
+	return lines
 }
 
 func result(window, caseID string, repeat, n int) Event {

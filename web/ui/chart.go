@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"math"
@@ -214,6 +215,14 @@ func (s Series) lastKnown() (x, y float64, known bool) {
 		}
 	}
 	return 0, 0, false
+}
+
+// ink is the accent for what is measured, grey for what it is compared with.
+func (s Series) ink() string {
+	if s.Dotted {
+		return "soft"
+	}
+	return toneInk(cmp.Or(s.Tone, Accent))
 }
 
 func (c LineChart) hasEnd() bool {

@@ -29,7 +29,7 @@ func (c Chip) Draw() templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var2 = []any{"chip", templ.KV("outline", c.Outline), templ.KV("mono", c.Mono), toneWash(c.Tone)}
+		var templ_7745c5c3_Var2 = []any{"chip row small", templ.KV("outline", c.Outline), templ.KV("mono", c.Mono), toneWash(c.Tone)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var2...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -128,7 +128,7 @@ func (p Pill) Draw() templ.Component {
 			templ_7745c5c3_Var6 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var7 = []any{"pill", toneWash(p.tone())}
+		var templ_7745c5c3_Var7 = []any{"pill row", toneWash(p.tone())}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var7...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

@@ -141,11 +141,14 @@ func (b IntervalBar) name() string {
 	return ShareWithin(b.Estimate, b.Low, b.High)
 }
 
-func (b IntervalBar) class() string {
-	if b.Standing == Undecided {
-		return "undecided"
+func (s Standing) tone() Tone {
+	switch s {
+	case Over:
+		return Bad
+	case Within:
+		return Ok
 	}
-	return string(b.Standing)
+	return Neutral
 }
 
 type placed struct {
@@ -171,6 +174,27 @@ func (b StackBar) places() []placed {
 		at += width
 	}
 	return all
+}
+
+// partInk and partFill draw harm darkest; random is hollow.
+func partInk(kind string) string {
+	switch kind {
+	case "safety":
+		return toneInk(Bad)
+	case "negative":
+		return "soft"
+	}
+	return "dim"
+}
+
+func partFill(kind string) string {
+	switch kind {
+	case "random":
+		return "0"
+	case "implicit":
+		return ".8"
+	}
+	return "1"
 }
 
 func (b StackBar) name() string {
