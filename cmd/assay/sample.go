@@ -1,8 +1,259 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"assay/eval"
+	"assay/internal/auth"
+	"assay/internal/auth/people"
+	"assay/internal/fault"
+	"assay/labeling"
+	"assay/static/sample"
+	"assay/telemetry"
 )
 
-func (m *machine) loadSample(ctx context.Context, out io.Writer) error { return nil }
+// loadSample takes the sample through the product's own methods, as clients
+// and people would: events are sent, responses flagged, items labeled under
+// their reservations, an incident opened by its policy and handed off. Nothing
+// is written past a stage.
+func (m *machine) loadSample(ctx context.Context, dir string, out io.Writer) error {
+	began := time.Now()
+	traffic := sample.Make(began)
+	if err := m.sendSample(ctx, traffic, out); err != nil {
+		return err
+	}
+	accounts, err := m.sampleAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	labels, err := m.labelSample(ctx, traffic, accounts[auth.Labeler])
+	if err != nil {
+		return err
+	}
+	if err := m.product.eval.Evaluate(ctx, auth.Product()); err != nil {
+		return err
+	}
+	if err := m.handOffSample(ctx, dir, accounts); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "assay: %d labels, an incident and its handoff, in %s\n", labels, time.Since(began).Round(100*time.Millisecond))
+	return nil
+}
+
+func (m *machine) sendSample(ctx context.Context, traffic sample.Traffic, out io.Writer) error {
+	terms := telemetry.OpenTerms
+	terms.Historical = true
+	loader, err := m.loader(ctx, "the sample", terms)
+	if err != nil {
+		return err
+	}
+	lines, err := traffic.JSONLines()
+	if err != nil {
+		return err
+	}
+	if err := m.ingest(ctx, loader, bufio.NewReader(bytes.NewReader(lines)), "the sample", out); err != nil {
+		return err
+	}
+	product := auth.Product()
+	_, err = m.product.telemetry.Flag(ctx, product, time.Now().Add(-time.Hour), time.Now().Add(time.Minute),
+		func(ctx context.Context, candidates []telemetry.Candidate) error {
+			_, err := m.product.labeling.Consider(ctx, product, candidates)
+			return err
+		})
+	return err
+}
+
+// sampleAccounts are the people the sample acts for: those of the role
+// switcher, and two more labelers who cannot sign in.
+func (m *machine) sampleAccounts(ctx context.Context) (map[auth.Role][]auth.Actor, error) {
+	product := auth.Product()
+	for _, n := range []people.New{
+		{Email: "noor.haddad@sample.invalid", Name: "Noor Haddad", Roles: []auth.Role{auth.Labeler}},
+		{Email: "piet.maes@sample.invalid", Name: "Piet Maes", Roles: []auth.Role{auth.Labeler}},
+	} {
+		if _, err := m.product.people.Add(ctx, product, n); err != nil && fault.Of(err) != fault.Conflict {
+			return nil, err
+		}
+	}
+	list, err := m.product.people.List(ctx, product)
+	if err != nil {
+		return nil, err
+	}
+	accounts := map[auth.Role][]auth.Actor{}
+	for _, p := range list {
+		actor := auth.Actor{Kind: auth.Person, ID: p.ID, Name: p.Name, Roles: p.Roles, SteppedUp: time.Now()}
+		for _, role := range p.Roles {
+			accounts[role] = append(accounts[role], actor)
+		}
+	}
+	return accounts, nil
+}
+
+// sampleLabels is how many labels the sample brings along: what its labelers
+// would do in a few weeks, and enough that every rate can be read.
+const sampleLabels = 900
+
+// labelSample lets each labeler work through the queues with the truth at
+// hand, all at once, as on a working day.
+func (m *machine) labelSample(ctx context.Context, traffic sample.Traffic, labelers []auth.Actor) (int, error) {
+	truth := map[string]sample.Truth{}
+	for _, t := range traffic.Truths {
+		truth[t.EventID] = t
+	}
+	var working sync.WaitGroup
+	done, trouble := make([]int, len(labelers)), make([]error, len(labelers))
+	for i, labeler := range labelers {
+		working.Go(func() { done[i], trouble[i] = m.labelAs(ctx, labeler, truth, sampleLabels/len(labelers)) })
+	}
+	working.Wait()
+	total := 0
+	for _, n := range done {
+		total += n
+	}
+	return total, errors.Join(trouble...)
+}
+
+func (m *machine) labelAs(ctx context.Context, labeler auth.Actor, truth map[string]sample.Truth, quota int) (int, error) {
+	for n := range quota {
+		_, reservation, err := m.product.labeling.Start(ctx, labeler)
+		if errors.Is(err, labeling.ErrNothingFree) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		item, err := m.product.labeling.Item(ctx, labeler, reservation.ItemID)
+		if err != nil {
+			return n, err
+		}
+		known := truth[item.EventID.String()]
+		answer := labeling.Answer{Label: known.Label, Correction: known.Correction}
+		if answer.Label == "" {
+			answer.Label = "cannot_tell"
+		}
+		if answer.Label == "correct" {
+			answer.Correction = ""
+		}
+		if _, err := m.product.labeling.Submit(ctx, labeler, item.ID, reservation.Token, uuid.NewString(), answer); err != nil {
+			return n, fmt.Errorf("label item %d of the sample: %w", item.ID, err)
+		}
+	}
+	return quota, nil
+}
+
+// handOffSample opens the handoff of the incident and uploads the first part
+// of the results; the whole file lies in the data directory, for whoever wants
+// to open the gate.
+func (m *machine) handOffSample(ctx context.Context, dir string, accounts map[auth.Role][]auth.Actor) error {
+	engineer := accounts[auth.Engineer][0]
+	store := m.product.eval
+	for id, text := range sample.Templates {
+		if _, err := store.PutTemplate(ctx, engineer, id, text, nil); err != nil {
+			return err
+		}
+	}
+	incidents, err := store.Incidents(ctx, engineer, 1)
+	if err != nil {
+		return err
+	}
+	if len(incidents) == 0 {
+		return errors.New("the sample's unsafe claims opened no incident")
+	}
+	handoff, err := store.Open(ctx, engineer, eval.HandoffRequest{
+		IncidentID: &incidents[0].ID, CandidateTemplateID: sample.CandidateTemplate, BaselineTemplateID: sample.BaselineTemplate,
+		RequiredMetric: sample.RequiredMetric, HoldoutMin: sample.HoldoutMinimum,
+	})
+	if err != nil {
+		return err
+	}
+	err = store.Comment(ctx, engineer, handoff.ID, "The regression template let the model state a delivery time when the feed had only a scan. "+
+		"v1.2 restores the rule “no estimate without a carrier event” and asks for a citation.")
+	if err != nil {
+		return err
+	}
+	results := sample.Runs(handoff.Contract.RegressionCases)
+	if err := os.WriteFile(filepath.Join(dir, "results.jsonl"), jsonLines(results), 0o644); err != nil {
+		return err
+	}
+	upload, err := store.UploadRuns(ctx, engineer, handoff.ID, bytes.NewReader(jsonLines(sample.Partial(results))))
+	if err == nil && len(upload.Rejected) > 0 {
+		err = fmt.Errorf("the sample's results were refused: %v", upload.Rejected[0])
+	}
+	if err != nil {
+		return err
+	}
+	return m.otherHandoffs(ctx, accounts)
+}
+
+// otherHandoffs show how a gate ends: one candidate that failed, one that was
+// promoted, one that waits for signatures.
+func (m *machine) otherHandoffs(ctx context.Context, accounts map[auth.Role][]auth.Actor) error {
+	engineer, managers, store := accounts[auth.Engineer][0], accounts[auth.ReleaseManager], m.product.eval
+	for _, plan := range []struct {
+		failing, candidate string
+		unsafe             bool
+		sign               int
+	}{
+		{"sql-answerer-v11", "sql-answerer-v12", true, 0},
+		{"editor-agent-v8", "editor-agent-v9", false, len(managers)},
+		{"sheet-answerer-v4", "sheet-answerer-v5", false, 0},
+	} {
+		h, err := store.Open(ctx, engineer, eval.HandoffRequest{FailingTemplateID: plan.failing, CandidateTemplateID: plan.candidate,
+			RequiredMetric: sample.RequiredMetric, RegressionCases: []string{"first-report", "second-report"}})
+		if err != nil {
+			return err
+		}
+		results := sample.Clean(h.Contract.RegressionCases, h.HoldoutNeeded, plan.unsafe)
+		if _, err := store.UploadRuns(ctx, engineer, h.ID, bytes.NewReader(jsonLines(results))); err != nil {
+			return err
+		}
+		if plan.sign < eval.ApprovalsNeeded {
+			continue
+		}
+		if err := m.signSample(ctx, h.ID, managers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *machine) signSample(ctx context.Context, id int64, managers []auth.Actor) error {
+	h, err := m.product.eval.Handoff(ctx, managers[0], id)
+	if err != nil {
+		return err
+	}
+	for _, manager := range managers[:eval.ApprovalsNeeded] {
+		for _, window := range []eval.WindowName{eval.Regression, eval.Holdout} {
+			if _, err := m.product.eval.Runs(ctx, manager, id, window, 500); err != nil {
+				return err
+			}
+		}
+		if _, err := m.product.eval.Approve(ctx, manager, id, h.EvidenceHash, "Part of the sample."); err != nil {
+			return err
+		}
+	}
+	_, err = m.product.eval.Promote(ctx, managers[0], id)
+	return err
+}
+
+func jsonLines(events []sample.Event) []byte {
+	var lines strings.Builder
+	encoder := json.NewEncoder(&lines)
+	for _, e := range events {
+		encoder.Encode(e)
+	}
+	return []byte(lines.String())
+}

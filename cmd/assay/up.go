@@ -92,12 +92,14 @@ func up(ctx context.Context, o upOptions, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	link, err := m.product.people.Demonstrate(ctx)
+	if err != nil {
+		return err
+	}
 	if err := m.fill(ctx, o, out); err != nil {
 		return err
 	}
-	if err := m.greet(ctx, o, out); err != nil {
-		return err
-	}
+	m.greet(o, link, out)
 	for {
 		select {
 		case <-ctx.Done():
@@ -233,20 +235,15 @@ func (m *machine) writeRuntime(ctx context.Context, dir string) error {
 const machineKey = "commands of this machine"
 
 // greet prints where to go and how to get in.
-func (m *machine) greet(ctx context.Context, o upOptions, out io.Writer) error {
-	link, err := m.product.people.Demonstrate(ctx)
-	if err != nil {
-		return err
-	}
+func (m *machine) greet(o upOptions, link string, out io.Writer) {
 	fmt.Fprintf(out, "\n  Assay   %s\n  Sign in %s/login/link/%s\n", m.runtime.Address, m.runtime.Address, url.PathEscape(link))
 	fmt.Fprintf(out, "          once, as the engineer; switch roles at the top right\n  Data    %s\n  Stop    Ctrl-C\n\n", o.data)
-	return nil
 }
 
 // fill loads what was asked for, once.
 func (m *machine) fill(ctx context.Context, o upOptions, out io.Writer) error {
 	if o.sample {
-		return once(o.data, "sample", func() error { return m.loadSample(ctx, out) })
+		return once(o.data, "sample", func() error { return m.loadSample(ctx, o.data, out) })
 	}
 	if o.load != "" {
 		return once(o.data, "loaded-"+strings.ReplaceAll(filepath.Base(o.load), "/", "_"), func() error { return m.loadFile(ctx, o, out) })
