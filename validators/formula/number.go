@@ -1,0 +1,410 @@
+package formula
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// generalText writes a number as "&" does: 15 significant digits, plain unless
+// that takes more than 20 characters.
+func generalText(f float64) string {
+	if f == 0 {
+		return "0"
+	}
+	digits, exponent, negative := decimalDigits(f, 15)
+	var s string
+	switch {
+	case exponent >= 0 && exponent+1 >= len(digits):
+		if exponent+1 > 20 {
+			s = scientific(digits, exponent)
+		} else {
+			s = digits + strings.Repeat("0", exponent+1-len(digits))
+		}
+	case exponent >= 0:
+		s = digits[:exponent+1] + "." + digits[exponent+1:]
+	default:
+		if 2-exponent-1+len(digits) > 20 {
+			s = scientific(digits, exponent)
+		} else {
+			s = "0." + strings.Repeat("0", -exponent-1) + digits
+		}
+	}
+	if negative {
+		return "-" + s
+	}
+	return s
+}
+
+// decimalDigits returns the significant digits without trailing zeros and the
+// exponent of the first.
+func decimalDigits(f float64, precision int) (digits string, exponent int, negative bool) {
+	s := strconv.FormatFloat(math.Abs(f), 'e', precision-1, 64)
+	mantissa, power, _ := strings.Cut(s, "e")
+	exponent, _ = strconv.Atoi(power)
+	digits = strings.TrimRight(strings.Replace(mantissa, ".", "", 1), "0")
+	if digits == "" {
+		digits = "0"
+	}
+	return digits, exponent, f < 0
+}
+
+func scientific(digits string, exponent int) string {
+	s := digits[:1]
+	if len(digits) > 1 {
+		s += "." + digits[1:]
+	}
+	sign := "+"
+	if exponent < 0 {
+		sign, exponent = "-", -exponent
+	}
+	power := strconv.Itoa(exponent)
+	if len(power) < 2 {
+		power = "0" + power
+	}
+	return s + "E" + sign + power
+}
+
+// parseNumber reads text as typing it into a cell would: numbers with signs,
+// currency, thousands, percent, exponents, fractions; dates and times.
+func (l *locale) parseNumber(text string, date1904 bool) (float64, bool) {
+	s := strings.Trim(text, " ")
+	if s == "" || len(s) > 255 || !strings.ContainsAny(s, "0123456789") {
+		return 0, false
+	}
+	if f, ok := l.parsePlain(s); ok {
+		return f, true
+	}
+	if f, ok := parseFraction(s); ok {
+		return f, true
+	}
+	f, ok := l.parseDateTime(s)
+	if ok && date1904 && f >= 1 {
+		f -= offset1904
+	}
+	return f, ok
+}
+
+// parsePlain reads a number with its trimmings.
+func (l *locale) parsePlain(s string) (float64, bool) {
+	negative, percent := false, 0
+	if strings.HasPrefix(s, "(") && strings.HasSuffix(s, ")") {
+		negative = true
+		s = strings.Trim(s[1:len(s)-1], " ")
+		if strings.HasPrefix(s, "-") || strings.HasPrefix(s, "+") {
+			return 0, false
+		}
+	}
+	signed, money := false, false
+	for {
+		switch {
+		case !signed && (strings.HasPrefix(s, "-") || strings.HasPrefix(s, "+")):
+			signed = true
+			negative = negative != (s[0] == '-')
+			s = strings.TrimLeft(s[1:], " ")
+		case !money && l.currencyPrefix(s) > 0:
+			money = true
+			s = strings.TrimLeft(s[l.currencyPrefix(s):], " ")
+		default:
+			goto digits
+		}
+	}
+digits:
+	for strings.HasSuffix(s, "%") {
+		percent++
+		s = strings.TrimRight(s[:len(s)-1], " ")
+	}
+	if !money {
+		if n := l.currencySuffix(s); n > 0 {
+			s = strings.TrimRight(s[:len(s)-n], " ")
+		}
+	}
+	plain, ok := l.ungroup(s)
+	if !ok {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(plain, 64)
+	if err != nil && (math.IsInf(f, 0) || plain == "") {
+		return 0, false
+	}
+	f = fifteenDigits(plain, f)
+	for ; percent > 0; percent-- {
+		f /= 100
+	}
+	if negative {
+		f = -f
+	}
+	return f, true
+}
+
+func (l *locale) currencyPrefix(s string) int {
+	for _, sign := range []string{l.currency, "$"} {
+		if strings.HasPrefix(s, sign) {
+			return len(sign)
+		}
+	}
+	return 0
+}
+
+func (l *locale) currencySuffix(s string) int {
+	if l.decimal == ',' && strings.HasSuffix(s, l.currency) {
+		return len(l.currency)
+	}
+	return 0
+}
+
+// ungroup takes the thousands out and turns the decimal mark into a point. A
+// group has at least three digits.
+func (l *locale) ungroup(s string) (string, bool) {
+	var b strings.Builder
+	digits, group, grouped, pointed, exponent := 0, 0, false, false, false
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case isDigit(c):
+			b.WriteByte(c)
+			digits++
+			group++
+			i++
+		case c == l.decimal && !pointed && !exponent:
+			if grouped && group < 3 {
+				return "", false
+			}
+			pointed, grouped = true, false
+			b.WriteByte('.')
+			i++
+		case c|0x20 == 'e' && digits > 0 && !exponent && i+1 < len(s):
+			if grouped && group < 3 {
+				return "", false
+			}
+			exponent, grouped = true, false
+			b.WriteByte('e')
+			i++
+			if s[i] == '+' || s[i] == '-' {
+				b.WriteByte(s[i])
+				i++
+			}
+			if i == len(s) {
+				return "", false
+			}
+		default:
+			n := l.thousandsAt(s[i:])
+			if n == 0 || digits == 0 || pointed || exponent || grouped && group < 3 {
+				return "", false
+			}
+			grouped, group = true, 0
+			i += n
+		}
+	}
+	if digits == 0 || grouped && group < 3 {
+		return "", false
+	}
+	return b.String(), true
+}
+
+func (l *locale) thousandsAt(s string) int {
+	if strings.HasPrefix(s, l.thousands) {
+		return len(l.thousands)
+	}
+	if l.thousands == " " {
+		if r, n := utf8.DecodeRuneInString(s); r == 0xA0 || r == 0x202F {
+			return n
+		}
+	}
+	return 0
+}
+
+var fraction = regexp.MustCompile(`^(-?)(\d+) +(\d+)/(\d+)$`)
+
+// parseFraction reads "1 1/2". Without the whole part Excel sees a date.
+func parseFraction(s string) (float64, bool) {
+	m := fraction.FindStringSubmatch(s)
+	if m == nil {
+		return 0, false
+	}
+	whole, _ := strconv.ParseFloat(m[2], 64)
+	top, _ := strconv.ParseFloat(m[3], 64)
+	bottom, _ := strconv.ParseFloat(m[4], 64)
+	if bottom == 0 || bottom > 32767 {
+		return 0, false
+	}
+	f := whole + top/bottom
+	if m[1] == "-" {
+		f = -f
+	}
+	return f, true
+}
+
+var (
+	timeOnly   = regexp.MustCompile(`^(\d{1,4}):(\d{1,2})(?::(\d{1,2})(\.\d*)?)? ?([AaPp][Mm]?)?$`)
+	hourOnly   = regexp.MustCompile(`^(\d{1,2}) ?([AaPp][Mm]?)$`)
+	minuteOnly = regexp.MustCompile(`^(\d{1,4}):(\d{1,2})(\.\d+)$`)
+	numeric    = regexp.MustCompile(`^(\d{1,4})([/.-])(\d{1,2})(?:([/.-])(\d{1,4}))?$`)
+	monthYear  = regexp.MustCompile(`^(\d{1,2})[/-](\d{4})$`)
+	dayMonth   = regexp.MustCompile(`^(\d{1,2})[ -]*([A-Za-z]{3,9})\.?,?(?:[ -]+(\d{1,4}))?$`)
+	monthDay   = regexp.MustCompile(`^([A-Za-z]{3,9})\.?[ -]*(\d{1,2}),?(?:[ -]+(\d{1,4}))?$`)
+	monthOnly  = regexp.MustCompile(`^([A-Za-z]{3,9})\.?[ -]+(\d{4})$`)
+	isoStamp   = regexp.MustCompile(`^(\d{4})-(\d{2})-(\d{2})$`)
+)
+
+// parseDateTime reads a date, a time, or a date followed by a time.
+func (l *locale) parseDateTime(s string) (float64, bool) {
+	if f, ok := parseTime(s); ok {
+		return f, true
+	}
+	if f, ok := l.parseDate(s); ok {
+		return f, true
+	}
+	for i := len(s) - 1; i > 0; i-- {
+		if s[i] != ' ' {
+			continue
+		}
+		clock, ok := parseTime(strings.Trim(s[i+1:], " "))
+		if !ok {
+			continue
+		}
+		if day, ok := l.parseDate(strings.TrimRight(s[:i], " ")); ok {
+			return day + clock, true
+		}
+	}
+	return 0, false
+}
+
+// parseTime reads 14:30, 2:30:15.5 PM or 6 PM as a fraction of a day.
+func parseTime(s string) (float64, bool) {
+	var hour, minute, second float64
+	half := ""
+	if m := minuteOnly.FindStringSubmatch(s); m != nil {
+		minute, _ = strconv.ParseFloat(m[1], 64)
+		second, _ = strconv.ParseFloat(m[2]+m[3], 64)
+		return (minute*60 + second) / 86400, second < 60 && minute < 60
+	}
+	if m := hourOnly.FindStringSubmatch(s); m != nil {
+		hour, _ = strconv.ParseFloat(m[1], 64)
+		half = strings.ToLower(m[2])
+	} else if m := timeOnly.FindStringSubmatch(s); m != nil {
+		hour, _ = strconv.ParseFloat(m[1], 64)
+		minute, _ = strconv.ParseFloat(m[2], 64)
+		second, _ = strconv.ParseFloat("0"+m[3]+m[4], 64)
+		half = strings.ToLower(m[5])
+	} else {
+		return 0, false
+	}
+	if half != "" {
+		if hour > 12 || hour == 0 && half[0] == 'p' {
+			return 0, false
+		}
+		if hour == 12 {
+			hour = 0
+		}
+		if half[0] == 'p' {
+			hour += 12
+		}
+	}
+	if minute >= 60 || second >= 60 || hour > 9999 {
+		return 0, false
+	}
+	return (hour*3600 + minute*60 + second) / 86400, true
+}
+
+// parseDate reads a day in the orders the locale knows, or with a month's name.
+func (l *locale) parseDate(s string) (float64, bool) {
+	if m := isoStamp.FindStringSubmatch(s); m != nil {
+		return dateOf(m[1], m[2], m[3])
+	}
+	if m := monthYear.FindStringSubmatch(s); m != nil {
+		return dateOf(m[2], m[1], "1")
+	}
+	if m := numeric.FindStringSubmatch(s); m != nil {
+		return l.numericDate(m)
+	}
+	if m := monthOnly.FindStringSubmatch(s); m != nil {
+		return namedDate(m[2], m[1], "1")
+	}
+	if m := dayMonth.FindStringSubmatch(s); m != nil {
+		if m[3] == "" && strings.Contains(s, "-") {
+			if day, _ := strconv.Atoi(m[1]); day > 31 {
+				return namedDate(m[1], m[2], "1")
+			}
+		}
+		return namedDate(m[3], m[2], m[1])
+	}
+	if m := monthDay.FindStringSubmatch(s); m != nil {
+		if m[3] == "" {
+			if day, _ := strconv.Atoi(m[2]); day > 31 || day == 0 {
+				return namedDate(m[2], m[1], "1") // Jan-99
+			}
+		}
+		return namedDate(m[3], m[1], m[2])
+	}
+	return 0, false
+}
+
+func (l *locale) numericDate(m []string) (float64, bool) {
+	if m[4] != "" && m[4] != m[2] || m[2] == "." && l.dateSep != '.' {
+		return 0, false
+	}
+	if len(m[1]) == 4 || l.yearFirst && m[5] != "" && len(m[5]) < 3 {
+		if m[5] == "" {
+			return dateOf(m[1], m[3], "1")
+		}
+		return dateOf(m[1], m[3], m[5])
+	}
+	if len(m[1]) > 2 {
+		return 0, false
+	}
+	if l.dayFirst {
+		return dateOf(m[5], m[3], m[1])
+	}
+	return dateOf(m[5], m[1], m[3])
+}
+
+// dateOf makes a serial of written parts; a missing year means this year, which
+// only the caller of the evaluation can know.
+func dateOf(year, month, day string) (float64, bool) {
+	m, _ := strconv.Atoi(month)
+	d, _ := strconv.Atoi(day)
+	if m < 1 || m > 12 || d < 1 || d > 31 {
+		return 0, false
+	}
+	if year == "" {
+		refuse(ReasonVolatile, "A date without a year means the current year, which is not fixed.")
+	}
+	y, _ := strconv.Atoi(year)
+	if len(year) <= 2 {
+		if y < 30 {
+			y += 2000
+		} else {
+			y += 1900
+		}
+	}
+	if y < 1900 || y > 9999 || d > daysInMonth(y, m) {
+		return 0, false
+	}
+	return float64(serialOf(y, m, d)), true
+}
+
+func namedDate(year, month, day string) (float64, bool) {
+	m := monthNamed(month)
+	if m == 0 {
+		return 0, false
+	}
+	return dateOf(year, strconv.Itoa(m), day)
+}
+
+var (
+	monthNames   = []string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
+	weekdayNames = []string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
+)
+
+// monthNamed returns 1 to 12 for a month's name or its first three letters, or 0.
+func monthNamed(s string) int {
+	for i, name := range monthNames {
+		if strings.EqualFold(s, name) || len(s) == 3 && strings.EqualFold(s, name[:3]) || strings.EqualFold(s, "Sept") && i == 8 {
+			return i + 1
+		}
+	}
+	return 0
+}
