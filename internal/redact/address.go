@@ -76,7 +76,14 @@ func (z *scanner) colonAddress(i int) {
 		end++
 	}
 	z.colonEnd = end
-	if colons < 2 || isWordChar(z.before(start)) || isWordChar(z.at(end)) && z.at(end) != '_' {
+	if isWordChar(z.before(start)) { // value:2001:db8::1, whose last letter is a hex digit
+		for start < i && z.s[start] != ':' {
+			start++
+		}
+		start++
+		colons--
+	}
+	if colons < 2 || isWordChar(z.at(end)) && z.at(end) != '_' {
 		return
 	}
 	for end > start && (z.s[end-1] == '.' || z.s[end-1] == ':' && !strings.HasSuffix(z.s[start:end], "::")) {
@@ -100,7 +107,9 @@ func (z *scanner) colonAddress(i int) {
 	z.found(IP, start, end)
 }
 
-func isWordChar(c byte) bool { return isAlnum(c) || c == '_' || c >= 0x80 }
+// isWordChar reports whether a word goes on at c. Other scripts do not count:
+// they put numbers beside their characters without a space.
+func isWordChar(c byte) bool { return isAlnum(c) || c == '_' }
 
 // isColonAddress tells an address from what only parses as one: a C++ scope
 // (dead::beef), a slice (x[1::2]), a hardware address of eight pairs.

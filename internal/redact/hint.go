@@ -1,5 +1,7 @@
 package redact
 
+import "strings"
+
 // hint is what the words around a number say about it.
 type hint uint16
 
@@ -12,14 +14,16 @@ const (
 	orderHint                    // an order
 	secretHint                   // a password or key, whole value
 	maybeHint                    // token, key: a secret if it looks like one
+	verbHint                     // with another: only as a word of prose, not in tool_call(
 )
 
 // hintWords are the words that say something, in lower case.
 var hintWords = map[string]hint{
-	"phone": phoneHint, "phones": phoneHint, "telephone": phoneHint, "tel": phoneHint, "mobile": phoneHint, "cell": phoneHint,
-	"cellphone": phoneHint, "call": phoneHint, "called": phoneHint, "calling": phoneHint, "dial": phoneHint, "ring": phoneHint,
-	"fax": phoneHint, "whatsapp": phoneHint, "sms": phoneHint, "hotline": phoneHint, "landline": phoneHint, "reach": phoneHint,
-	"contact": phoneHint, "msisdn": phoneHint, "telefon": phoneHint, "handy": phoneHint, "telefono": phoneHint, "movil": phoneHint,
+	"phone": phoneHint, "phones": phoneHint, "telephone": phoneHint, "tel": phoneHint, "mobile": phoneHint,
+	"cellphone": phoneHint, "call": phoneHint | verbHint, "called": phoneHint | verbHint, "calling": phoneHint | verbHint,
+	"dial": phoneHint | verbHint, "ring": phoneHint | verbHint,
+	"fax": phoneHint, "whatsapp": phoneHint, "sms": phoneHint, "hotline": phoneHint, "landline": phoneHint, "reach": phoneHint | verbHint,
+	"contact": phoneHint | verbHint, "msisdn": phoneHint, "telefon": phoneHint, "handy": phoneHint, "telefono": phoneHint, "movil": phoneHint,
 	"telefax": phoneHint, "voicemail": phoneHint, "texted": phoneHint, "phoned": phoneHint, "callback": phoneHint, "mob": phoneHint,
 	"ssn": ssnHint, "social": ssnHint, "itin": ssnHint, "tin": ssnHint, "taxpayer": ssnHint, "ssns": ssnHint, "nino": ssnHint,
 	"card": cardHint, "visa": cardHint, "mastercard": cardHint, "amex": cardHint, "maestro": cardHint, "discover": cardHint,
@@ -42,9 +46,11 @@ func (z *scanner) hints(i int) hint {
 	var buf [16]byte
 	low := max(0, i-56)
 	j := i
+	digits := false // lie between: a reference is to the nearest number only
 	for words := 0; words < 6; words++ {
 		for j > low && !isLetter(z.s[j-1]) && z.s[j-1] != ']' {
 			j--
+			digits = digits || isDigit(z.s[j])
 		}
 		end := j
 		for j > low && isLetter(z.s[j-1]) {
@@ -54,7 +60,10 @@ func (z *scanner) hints(i int) hint {
 			break // the line's start, or a token
 		}
 		said := hintWords[string(lower(buf[:], z.s[j:end]))]
-		if said&refHint != 0 && (words > 2 || h&phoneHint != 0) {
+		if said&verbHint != 0 && (z.before(j) == '_' || z.s[end] == '_' || z.s[end] == '(') {
+			said = 0
+		}
+		if said&refHint != 0 && (words > 2 || digits || h&phoneHint != 0) {
 			said &^= refHint
 		}
 		if said&phoneHint != 0 && h&refHint != 0 {
@@ -66,6 +75,42 @@ func (z *scanner) hints(i int) hint {
 		h |= z.key
 	}
 	return h
+}
+
+// connective are the words that may stand between "call" and an unbroken run
+// of digits; any other word, and the number may count something.
+var connective = map[string]bool{
+	"me": true, "us": true, "him": true, "her": true, "them": true, "at": true, "on": true, "is": true, "was": true, "number": true,
+	"no": true, "nr": true, "num": true, "to": true, "the": true, "my": true, "your": true, "our": true, "their": true, "his": true,
+	"work": true, "home": true, "office": true, "please": true, "or": true, "and": true, "und": true, "ist": true, "unter": true,
+	"it": true, "a": true, "cell": true, "via": true, "by": true, "e": true, "d": true, "x": true, "customer": true, "support": true,
+}
+
+// phoneBefore reports whether the words straight before s[i] say that an
+// unbroken run of digits is a phone number.
+func (z *scanner) phoneBefore(i int) bool {
+	if i <= 24 && z.key&phoneHint != 0 {
+		return true
+	}
+	var buf [16]byte
+	j := i
+	for range 6 {
+		for j > 0 && !isAlnum(z.s[j-1]) && strings.IndexByte("=]<>*/", z.s[j-1]) < 0 || j > 0 && j == i && z.s[j-1] == '=' {
+			j--
+		}
+		end := j
+		for j > 0 && isLetter(z.s[j-1]) {
+			j--
+		}
+		word := string(lower(buf[:], z.s[j:end]))
+		if hintWords[word]&phoneHint != 0 {
+			return true
+		}
+		if !connective[word] {
+			return false
+		}
+	}
+	return false
 }
 
 // afterWords are what follows a phone number in a signature.

@@ -107,8 +107,8 @@ func (z *scanner) cards(chain []group) {
 // card returns the group after the last of the longest card that starts at
 // group a; a if there is none.
 func (z *scanner) card(chain []group, a int) int {
-	if before := z.before(chain[a].start); a == 0 && (before == '.' && isDigit(z.before(chain[a].start-1)) || before == '$') {
-		return a
+	if z.before(chain[a].start) == '$' || a > 0 && chain[a].sep == "." {
+		return a // the digits after a decimal point
 	}
 	best := a
 	var digits [19]byte
@@ -187,8 +187,17 @@ const (
 )
 
 // brand says whether digits begin as an issuer's do and have its length.
+// Cards of more than sixteen digits exist, but so do random ids of 64 bits,
+// a tenth of which has a valid check digit.
 func brand(digits []byte) certainty {
 	n := len(digits)
+	if n > 16 && issuer(digits, n) != no {
+		return doubtful
+	}
+	return issuer(digits, n)
+}
+
+func issuer(digits []byte, n int) certainty {
 	p2 := int(digits[0]-'0')*10 + int(digits[1]-'0')
 	p3 := p2*10 + int(digits[2]-'0')
 	p4 := p3*10 + int(digits[3]-'0')

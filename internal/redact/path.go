@@ -23,7 +23,9 @@ func (z *scanner) unixPath(i int) {
 }
 
 // beginsPath reports whether a path may follow c.
-func beginsPath(c byte) bool { return strings.IndexByte(" \t\"'`(=:,;[<>|{*\r\n&", c) >= 0 }
+func beginsPath(c byte) bool {
+	return strings.IndexByte(" \t\"'`(=:,;[<>|{*\r\n&", c) >= 0 || c >= 0x80
+}
 
 func isPathStart(c byte) bool { return isAlnum(c) || c == '.' || c == '_' || c == '[' || c >= 0x80 }
 
@@ -66,7 +68,7 @@ func (z *scanner) unixPathEnd(start int) int {
 	}
 	end := start
 	for {
-		for end < len(z.s) && !stopsPath(z.s[end]) {
+		for end < len(z.s) && !stopsPath(z.s[end]) && !z.foreignMark(end) {
 			end++
 		}
 		if z.at(end) == ' ' && z.before(end) == '\\' {
@@ -101,6 +103,18 @@ func (z *scanner) spacedSegment(start, end int) int {
 }
 
 func stopsPath(c byte) bool { return c <= ' ' || strings.IndexByte("\"'`<>|:;*?,()", c) >= 0 }
+
+// foreignMark reports whether a quotation mark, an ellipsis or a full stop of
+// another script begins at s[i]: general, CJK or full-width punctuation.
+func (z *scanner) foreignMark(i int) bool {
+	switch z.s[i] {
+	case 0xE2, 0xE3:
+		return z.at(i+1) == 0x80
+	case 0xEF:
+		return z.at(i+1) == 0xBC
+	}
+	return false
+}
 
 // trimPath cuts the marks of the sentence off the end of a path.
 func (z *scanner) trimPath(start, end int) int {
@@ -144,13 +158,35 @@ func (z *scanner) drivePath(i int) {
 	if i < 1 || next != '\\' && next != '/' || !isLetter(z.s[i-1]) || isWordChar(z.before(i-1)) || i < z.pathEnd {
 		return
 	}
+	if next == '\\' && z.lineBreak(i) {
+		return
+	}
 	z.windowsPath(i-1, i+2)
+}
+
+// lineBreak tells "if x > y:\n" in escaped source from a drive: an escape and
+// no folder follows the colon, or a small drive letter has a single folder.
+func (z *scanner) lineBreak(i int) bool {
+	end := i + 2
+	for end < len(z.s) && isWordChar(z.s[end]) {
+		end++
+	}
+	if end == i+2 {
+		return z.at(end) != '\\' // C:\\Users has its backslash doubled
+	}
+	if strings.IndexByte("ntr", z.s[i+2]) < 0 {
+		return false
+	}
+	if !isLetter(z.at(i + 3)) {
+		return true
+	}
+	return !isUpper(z.s[i-1]) && z.at(end) != '\\' && z.at(end) != '.'
 }
 
 // sharePath looks at the backslash at s[i] for \\server\share, or the same
 // with every backslash doubled.
 func (z *scanner) sharePath(i int) {
-	if i < z.pathEnd || isWordChar(z.before(i)) || z.before(i) == '\\' || z.before(i) == ':' {
+	if i < z.pathEnd || isWordChar(z.before(i)) || z.before(i) == '\\' || z.before(i) == ':' && isLetter(z.before(i-1)) && !isWordChar(z.before(i-2)) {
 		return
 	}
 	n := 0
@@ -179,7 +215,7 @@ func (z *scanner) windowsPath(start, body int) {
 	}
 	end := body
 	for {
-		for end < len(z.s) && !stopsWindows(z.s[end]) {
+		for end < len(z.s) && !stopsWindows(z.s[end]) && !z.foreignMark(end) {
 			end++
 		}
 		next := z.spacedFolder(end)

@@ -162,7 +162,7 @@ func (z *scanner) grouped(chain []group, a int, strong bool) int {
 		if b > len(chain) || shape.hinted && !strong {
 			continue
 		}
-		if z.fits(chain[a:b], shape) && (b == len(chain) || leads(chain[b].sep) || chain[b].sep == ".") && !z.runsOn(chain, b) {
+		if z.fits(chain[a:b], shape) && (strong || !z.inColumn(chain, a)) && (b == len(chain) || leads(chain[b].sep) || chain[b].sep == ".") && !z.runsOn(chain, b) {
 			return b
 		}
 	}
@@ -188,6 +188,12 @@ var shapes = []shape{
 	{sizes: []int{3, 4}, seps: "-. ", hinted: true},                // 555-0123
 	{sizes: []int{3, 3, 3}, seps: "- .", first: "6789"},            // 612-345-678, Spain, Poland
 	{sizes: []int{4, 3, 3}, seps: " -", first: "01", hinted: true}, // 1300 555 123, Australia
+}
+
+// inColumn reports whether group a is one of a row of numbers: the one before
+// is as long and a space away, as is the next.
+func (z *scanner) inColumn(chain []group, a int) bool {
+	return a > 0 && chain[a].sep == " " && chain[a-1].size() >= 3 && a+1 < len(chain) && chain[a+1].sep == " "
 }
 
 func (z *scanner) fits(groups []group, s shape) bool {
@@ -260,7 +266,10 @@ func (z *scanner) anyShape(chain []group, a int) int {
 		total += chain[b].size()
 		b++
 	}
-	if total < 7 || b-a == 2 && chain[a+1].sep == "." || b-a == 1 && total > 13 {
+	if total < 7 || b-a == 2 && chain[a+1].sep == "." {
+		return a
+	}
+	if b-a == 1 && (total > 13 || !z.phoneBefore(chain[a].start)) {
 		return a
 	}
 	return b
@@ -286,7 +295,8 @@ func (z *scanner) isDate(chain []group, a int) bool {
 	if year(x) && dayAndMonth(y, w) || year(w) && dayAndMonth(x, y) {
 		return true
 	}
-	return (chain[a+1].sep == "/" || chain[a+1].sep == ".") && w.size() == 2 && dayAndMonth(x, y)
+	ends := a+3 == len(chain) || chain[a+3].sep != w.sep
+	return (w.sep == "/" || w.sep == ".") && w.size() == 2 && dayAndMonth(x, y) && ends
 }
 
 // extension returns the end of an extension that follows s[end]: x123,

@@ -15,11 +15,12 @@ type scanner struct {
 	spans []span
 
 	disguised bool // a zero-width character, a full-width digit, an entity: read again in plain letters
-	dashes    bool // a dash or space that is not ASCII: matters between digits only
-	digits    bool
-	tokenEnd  int // up to here long words have been looked at
-	colonEnd  int // up to here runs of hex digits and colons have been looked at
-	pathEnd   int // up to here a path has been found
+	dashes    bool // a dash or space that is not ASCII: matters in numbers and addresses only
+	digits    bool // or an @
+	tokenEnd  int  // up to here long words have been looked at
+	colonEnd  int  // up to here runs of hex digits and colons have been looked at
+	pathEnd   int  // up to here a path has been found
+	valueEnd  int  // up to here is one long value
 	brackets  bool
 }
 
@@ -39,6 +40,7 @@ const (
 	ampersandClass
 	percentClass
 	bracketClass
+	capitalAClass
 	highClass
 )
 
@@ -48,6 +50,7 @@ var class = func() (t [256]charClass) {
 	}
 	t['@'], t[':'], t['='], t['/'], t['\\'] = atClass, colonClass, equalsClass, slashClass, backslashClass
 	t['~'], t['#'], t['-'], t['_'], t['&'], t['%'], t['['] = tildeClass, hashClass, dashClass, dashClass, ampersandClass, percentClass, bracketClass
+	t['A'] = capitalAClass
 	// First bytes of characters that can disguise a digit, a separator or
 	// nothing at all; see plainRune.
 	for _, c := range []byte{0xC2, 0xCD, 0xD9, 0xDB, 0xDF, 0xE0, 0xE1, 0xE2, 0xE3, 0xEA, 0xEF, 0xF0, 0xF3} {
@@ -96,6 +99,7 @@ func (z *scanner) look(c charClass, i int) int {
 	case digitClass:
 		return z.digit(i)
 	case atClass:
+		z.digits = true
 		z.email(i)
 	case colonClass:
 		return z.colon(i)
@@ -119,6 +123,10 @@ func (z *scanner) look(c charClass, i int) int {
 		if n := z.p.tokenAt(z.s, i); n > 0 {
 			z.brackets = true
 			return i + n
+		}
+	case capitalAClass:
+		if z.at(i+3) == 'A' && i >= z.tokenEnd { // AKIA…, which may be without a digit
+			z.longWord(i)
 		}
 	case highClass:
 		return z.high(i)

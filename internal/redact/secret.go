@@ -43,8 +43,11 @@ func pemEnd(s string, start int) int {
 	}
 	body := j + len("-----")
 	within := s[body:min(len(s), body+maxPEM)]
+	if next := strings.Index(within, pemBegin); next >= 0 {
+		within = within[:next]
+	}
 	closing := "-----END " + s[label:j] + "-----"
-	if end := strings.Index(within, closing); end >= 0 && !strings.Contains(within[:end], pemBegin) {
+	if end := strings.Index(within, closing); end >= 0 {
 		return body + end + len(closing)
 	}
 	return body + looksEncoded(within)
@@ -211,7 +214,7 @@ func knownKey(word string) int {
 			end++
 		}
 		rest := word[len(form.prefix):end]
-		if len(rest) < form.rest || form.exact && (len(rest) > form.rest || end < len(word) && isKeyChar(word[end])) || !scattered(rest) {
+		if len(rest) < form.rest || form.exact && (len(rest) > form.rest || end < len(word) && isKeyChar(word[end])) || !form.exact && !scattered(rest) || !various(rest) {
 			continue
 		}
 		return end
@@ -230,14 +233,9 @@ func sendGrid(word string) int {
 // scattered reports whether text has the variety of a random string: many
 // different characters and either digits or both cases.
 func scattered(text string) bool {
-	var seen [128]bool
-	kinds, different := 0, 0
+	kinds := 0
 	for i := range len(text) {
 		c := text[i]
-		if c < 128 && !seen[c] {
-			seen[c] = true
-			different++
-		}
 		switch {
 		case isDigit(c):
 			kinds |= 1
@@ -247,7 +245,43 @@ func scattered(text string) bool {
 			kinds |= 4
 		}
 	}
-	return different >= 6 && (kinds&1 != 0 || kinds&6 == 6)
+	return various(text) && (kinds&1 != 0 || kinds&6 == 6)
+}
+
+// drawn reports whether text can only have been drawn by lot: letters and
+// digits that change places all the time, as they do in no name, path or
+// sentence. A capital that begins a word is no change.
+func drawn(text string) bool {
+	changes, digits := 0, 0
+	for i := range len(text) {
+		c := text[i]
+		if !isKeyChar(c) && strings.IndexByte("+/=.~", c) < 0 {
+			return false
+		}
+		if isDigit(c) {
+			digits++
+		}
+		if i == 0 || !isAlnum(c) || !isAlnum(text[i-1]) {
+			continue
+		}
+		if b := text[i-1]; isDigit(b) != isDigit(c) || !isDigit(c) && !isUpper(b) && isUpper(c) {
+			changes++
+		}
+	}
+	return digits > 0 && changes*4 >= len(text) && various(text)
+}
+
+// various reports whether text has six different characters or more.
+func various(text string) bool {
+	var seen [128]bool
+	different := 0
+	for i := range len(text) {
+		if c := text[i]; c < 128 && !seen[c] {
+			seen[c] = true
+			different++
+		}
+	}
+	return different >= 6
 }
 
 // bearer takes the word as a key when it follows "Bearer" or "Basic".
@@ -318,7 +352,7 @@ var secretWords = []string{"password", "passwd", "pwd", "passphrase", "secret", 
 	"accountkey", "accesstoken", "refreshtoken", "authtoken", "idtoken", "sessiontoken", "authorization", "signingkey", "encryptionkey",
 	"sharedaccesskey", "passcode", "bearertoken", "secretaccesskey"}
 
-var maybeSecretWords = []string{"token", "key", "auth", "sig", "signature", "credential", "credentials", "cookie", "session"}
+var maybeSecretWords = []string{"token", "key", "auth", "sig", "credential", "credentials", "cookie"}
 
 // secretName says whether a member or variable of that name holds a secret.
 func secretName(name string) hint {
@@ -370,6 +404,10 @@ func (z *scanner) assignment(i int) {
 	z.value(i+1, said)
 }
 
+// longestSecret bounds what is looked at as one value; longer keys have a form
+// of their own.
+const longestSecret = 1024
+
 // value looks at what follows an assignment.
 func (z *scanner) value(i int, said hint) {
 	for n := 0; n < 4 && i < len(z.s) && (z.s[i] == ' ' || z.s[i] == '=' || z.s[i] == '>' || z.s[i] == '\\'); n++ {
@@ -380,18 +418,26 @@ func (z *scanner) value(i int, said hint) {
 	stops := " \t\r\n\"'`,;&<>()[]{}|\\"
 	if quoted {
 		i++
-		stops = "\\\r\n" + string(quote)
+		if quoted = strings.IndexByte(z.s[min(i, len(z.s)):], quote) >= 0; quoted {
+			stops = "\\\r\n" + string(quote)
+		}
 	}
 	for _, scheme := range []string{"Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token "} {
 		if strings.HasPrefix(z.s[min(i, len(z.s)):], scheme) {
-			i += len(scheme)
-			quoted, said = false, maybeHint
-			stops = " \t\r\n\"'`,;&<>()[]{}|\\"
+			z.longWord(i + len(scheme)) // bearer knows what it may hold
+			return
 		}
+	}
+	if i < z.valueEnd {
+		return
 	}
 	end := i
 	for end < len(z.s) && strings.IndexByte(stops, z.s[end]) < 0 {
 		end++
+	}
+	if end-i > longestSecret {
+		z.valueEnd = end // no secret, nor does one begin in it: key=key=key=…
+		return
 	}
 	if end > i && !quoted {
 		end = trimmed(z.s, i, end, ".:")
@@ -403,11 +449,11 @@ func (z *scanner) value(i int, said hint) {
 
 // isSecret tells a secret from a word, a variable or a placeholder.
 func isSecret(text string, said hint, quoted bool) bool {
-	if strings.IndexByte("$<{%*[#", text[0]) >= 0 || strings.Contains(text, "...") {
+	if placeholder(text) {
 		return false
 	}
 	if said&maybeHint != 0 {
-		return len(text) >= 16 && !strings.Contains(text, " ") && scattered(text) && !dotted(text)
+		return len(text) >= 16 && drawn(text)
 	}
 	var buf [16]byte
 	switch string(lower(buf[:], text)) {
@@ -421,6 +467,27 @@ func isSecret(text string, said hint, quoted bool) bool {
 		return !strings.Contains(text, " ") || len(text) <= 64 && strings.ContainsAny(text, "0123456789")
 	}
 	return !dotted(text) && strings.ContainsAny(text, "0123456789!@#$%^*+=~?:")
+}
+
+// placeholder reports whether text stands for a secret kept elsewhere: ${KEY},
+// $KEY, <key>, {{key}}, %(key)s, ****, a token of ours.
+func placeholder(text string) bool {
+	if strings.IndexByte("<{[", text[0]) >= 0 || strings.HasPrefix(text, "${") || strings.HasPrefix(text, "$(") ||
+		strings.HasPrefix(text, "%(") || strings.HasPrefix(text, "%s") || strings.Contains(text, "...") {
+		return true
+	}
+	if strings.Trim(text, text[:1]) == "" {
+		return true
+	}
+	if text[0] != '$' {
+		return false
+	}
+	for i := 1; i < len(text); i++ {
+		if c := text[i]; !isLetter(c) && c != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // dotted reports whether text reads like request.form.password: a path of
