@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -91,4 +92,120 @@ func (s *Store) adjudicate(ctx context.Context, tx pgx.Tx, actor auth.Actor, rev
 		return Consensus{}, err
 	}
 	return c, s.tell(ctx, tx, 0)
+}
+
+// Disagreement is an item with what its labelers said, for the reviewer who
+// decides.
+type Disagreement struct {
+	Item   Item
+	Labels []SideLabel
+	Left   int // items that wait for a decision, this one included
+}
+
+// SideLabel is one labeler's standing label beside the others.
+type SideLabel struct {
+	Name         string
+	Answer       Answer
+	GuideVersion int
+	Elapsed      time.Duration
+	LabeledAt    time.Time
+}
+
+// NextDisagreement returns the longest waiting item whose labelers differ and
+// of which the actor has no label; NotFound when none waits. An empty queue
+// looks in all.
+func (s *Store) NextDisagreement(ctx context.Context, actor auth.Actor, queue string) (int64, error) {
+	if err := actor.Require(auth.Adjudicate); err != nil {
+		return 0, err
+	}
+	reviewer, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return 0, err
+	}
+	var item int64
+	err = s.DB.QueryRow(ctx, `
+		SELECT i.id
+		FROM consensus c JOIN items i ON i.id = c.item_id JOIN queues q ON q.id = i.queue_id
+		WHERE c.method = 'split' AND ($1 = '' OR q.slug = $1)
+		  AND NOT EXISTS (SELECT FROM labels l WHERE l.item_id = i.id AND l.labeler_id = $2)
+		ORDER BY c.decided_at, i.id
+		LIMIT 1`, queue, reviewer).Scan(&item)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, fault.Say(fault.NotFound, "No item waits for a decision of yours.")
+	}
+	return item, err
+}
+
+// Disagreement returns the item with its labels side by side. A reviewer who
+// labeled it is refused: they would see the others' labels beside their own.
+func (s *Store) Disagreement(ctx context.Context, actor auth.Actor, id int64) (Disagreement, error) {
+	if err := actor.Require(auth.Adjudicate); err != nil {
+		return Disagreement{}, err
+	}
+	reviewer, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return Disagreement{}, err
+	}
+	var d Disagreement
+	if d.Item, err = s.item(ctx, id); err != nil {
+		return d, err
+	}
+	var mine bool
+	err = s.DB.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM labels WHERE item_id = $1 AND labeler_id = $2),
+		       (SELECT count(*) FROM consensus WHERE method = 'split')`, id, reviewer).Scan(&mine, &d.Left)
+	if err != nil {
+		return d, err
+	}
+	if mine {
+		return Disagreement{}, fault.Say(fault.Denied, "You labeled this item. Another reviewer decides it.")
+	}
+	rows, _ := s.DB.Query(ctx, `
+		SELECT DISTINCT ON (l.labeler_id)
+		       coalesce(p.name, w.import_name, w.pseudonym), coalesce(l.label, ''), l.reasons, l.spans, coalesce(l.confidence, ''),
+		       coalesce(t.correction, ''), coalesce(t.note, ''), coalesce(g.version, 0), coalesce(l.elapsed_ms, 0), l.labeled_at
+		FROM labels l
+		JOIN labelers w ON w.id = l.labeler_id
+		LEFT JOIN people p ON p.id = w.person_id
+		LEFT JOIN label_texts t ON t.label_id = l.id
+		LEFT JOIN guides g ON g.id = l.guide_id
+		WHERE l.item_id = $1
+		ORDER BY l.labeler_id, l.revision DESC`, id)
+	var side SideLabel
+	var ms int64
+	_, err = pgx.ForEachRow(rows, []any{&side.Name, &side.Answer.Label, &side.Answer.Reasons, &side.Answer.Spans, &side.Answer.Confidence,
+		&side.Answer.Correction, &side.Answer.Note, &side.GuideVersion, &ms, &side.LabeledAt}, func() error {
+		if side.Answer.Label != "" {
+			copied := side
+			copied.Elapsed = time.Duration(ms) * time.Millisecond
+			copied.Answer.Reasons = slices.Clone(side.Answer.Reasons)
+			copied.Answer.Spans = slices.Clone(side.Answer.Spans)
+			d.Labels = append(d.Labels, copied)
+		}
+		return nil
+	})
+	if err != nil {
+		return d, fmt.Errorf("labels of item %d: %w", id, err)
+	}
+	slices.SortStableFunc(d.Labels, func(a, b SideLabel) int { return a.LabeledAt.Compare(b.LabeledAt) })
+	return d, nil
+}
+
+// AskAnother raises the number of labelers an item wants by one.
+func (s *Store) AskAnother(ctx context.Context, actor auth.Actor, item int64) error {
+	if err := actor.Require(auth.Adjudicate); err != nil {
+		return err
+	}
+	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
+			UPDATE items SET wanted = greatest(wanted, taken + 1), done_at = NULL
+			WHERE id = $1 AND taken < 9 AND removed_at IS NULL`, item)
+		if err != nil {
+			return fmt.Errorf("ask another labeler for item %d: %w", item, err)
+		}
+		if tag.RowsAffected() == 0 {
+			return fmt.Errorf("ask another labeler for item %d: %w", item, fault.NotFound)
+		}
+		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "item.ask", Object: fmt.Sprintf("item/%d", item), What: "one more labeler"})
+	})
 }

@@ -21,34 +21,34 @@ type Draft struct {
 	SavedAt time.Time `json:"saved_at"`
 }
 
-// SaveDraft keeps what is being written. It needs no reservation that still
-// holds, only one that once did: a closed laptop loses nothing. The draft that
-// was there before is returned, so that the page can say that another tab
-// wrote it.
-func (s *Store) SaveDraft(ctx context.Context, actor auth.Actor, item int64, page string, answer Answer) (before Draft, err error) {
+// SaveDraft keeps what is being written on a page opened at that time. It needs
+// no reservation that still holds, only one that once did: a closed laptop
+// loses nothing. When another page has written since this one was opened, it
+// is a Conflict and that one's draft stays: the later tab has it.
+func (s *Store) SaveDraft(ctx context.Context, actor auth.Actor, item int64, page string, opened time.Time, answer Answer) error {
 	if err := actor.Require(auth.Label); err != nil {
-		return Draft{}, err
+		return err
 	}
 	labeler, err := s.LabelerOf(ctx, actor)
 	if err != nil {
-		return Draft{}, err
+		return err
 	}
 	if known, err := s.knows(ctx, labeler, item); err != nil || !known {
-		return Draft{}, cmpErr(err, fmt.Errorf("draft of item %d: %w", item, fault.NotFound))
+		return cmpErr(err, fmt.Errorf("draft of item %d: %w", item, fault.NotFound))
 	}
 	if len(answer.Note) > 4*maxNote || len(answer.Correction) > 4*maxCorrection || len(answer.Spans) > 1000 || len(answer.Reasons) > 20 {
-		return Draft{}, fault.Say(fault.Invalid, "A note has at most 4,000 characters, a correction 20,000.")
+		return fault.Say(fault.Invalid, "A note has at most 4,000 characters, a correction 20,000.")
 	}
-	before, err = s.draftOf(ctx, labeler, item)
-	if err != nil && fault.Of(err) != fault.NotFound {
-		return Draft{}, err
-	}
-	_, err = s.DB.Exec(ctx, `
-		INSERT INTO drafts (labeler_id, item_id, body, page)
+	tag, err := s.DB.Exec(ctx, `
+		INSERT INTO drafts AS d (labeler_id, item_id, body, page)
 		VALUES ($1, $2, $3, $4)
 		ON CONFLICT (labeler_id, item_id) DO UPDATE
-		SET body = EXCLUDED.body, page = EXCLUDED.page, refused = '', saved_at = clock_timestamp()`, labeler, item, answer, page)
-	return before, err
+		SET body = EXCLUDED.body, page = EXCLUDED.page, refused = '', saved_at = clock_timestamp()
+		WHERE d.page = EXCLUDED.page OR d.saved_at <= $5`, labeler, item, answer, page, opened)
+	if err == nil && tag.RowsAffected() == 0 {
+		return fault.Say(fault.Conflict, "Another tab of yours has this item too, and wrote a draft after this one was opened. Go on there.")
+	}
+	return err
 }
 
 // Draft returns the actor's draft of an item, NotFound when there is none.

@@ -1,11 +1,13 @@
 package labeling
 
 import (
-	"bufio"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -123,25 +125,45 @@ func orNull(t time.Time) *time.Time {
 const exportBlock = 2_000
 
 // Export writes the selected labels as JSON Lines, one label a line, and
-// returns how many. It is an entry in the audit like every export.
+// returns how many.
 func (s *Store) Export(ctx context.Context, actor auth.Actor, to io.Writer, f LabelFilter) (int, error) {
-	if err := actor.Require(auth.ExportLabels); err != nil {
-		return 0, err
-	}
-	if f.Queue != "" {
-		if _, err := s.queueBySlug(ctx, f.Queue); err != nil {
-			return 0, fault.Say(fault.NotFound, "There is no queue of this name.")
-		}
-	}
-	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
-		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "label.export", Object: "labels/export", After: f})
-	})
+	write, err := s.BeginExport(ctx, actor, "jsonl", f)
 	if err != nil {
 		return 0, err
 	}
-	out := bufio.NewWriter(to)
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
+	return write(ctx, to)
+}
+
+// BeginExport checks and records an export, which like every export is an
+// entry in the audit, and returns what writes it: format is jsonl or csv.
+func (s *Store) BeginExport(ctx context.Context, actor auth.Actor, format string, f LabelFilter) (func(context.Context, io.Writer) (int, error), error) {
+	if err := actor.Require(auth.ExportLabels); err != nil {
+		return nil, err
+	}
+	if f.Queue != "" {
+		if _, err := s.queueBySlug(ctx, f.Queue); err != nil {
+			return nil, fault.Say(fault.NotFound, "There is no queue of this name.")
+		}
+	}
+	var line func(io.Writer) func(Record) error
+	switch format {
+	case "jsonl":
+		line = jsonLines
+	case "csv":
+		line = commaSeparated
+	default:
+		return nil, fault.Say(fault.Invalid, "The format is jsonl or csv.")
+	}
+	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "label.export", Object: "labels/export", What: format, After: f})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, to io.Writer) (int, error) { return s.export(ctx, line(to), f) }, nil
+}
+
+func (s *Store) export(ctx context.Context, line func(Record) error, f LabelFilter) (int, error) {
 	f.Limit = exportBlock
 	written := 0
 	for {
@@ -150,14 +172,76 @@ func (s *Store) Export(ctx context.Context, actor auth.Actor, to io.Writer, f La
 			return written, err
 		}
 		for _, record := range block {
-			if err := encoder.Encode(record); err != nil {
+			if err := line(record); err != nil {
 				return written, err
 			}
 			written++
 		}
 		if len(block) < exportBlock {
-			return written, out.Flush()
+			return written, nil
 		}
 		f.After = block[len(block)-1].ID
 	}
+}
+
+func jsonLines(to io.Writer) func(Record) error {
+	encoder := json.NewEncoder(to)
+	encoder.SetEscapeHTML(false)
+	return func(r Record) error { return encoder.Encode(r) }
+}
+
+// commaSeparated writes a table that is safe to open: a cell that a program
+// would take for a formula begins with an apostrophe, which an import drops.
+func commaSeparated(to io.Writer) func(Record) error {
+	out := csv.NewWriter(to)
+	first := true
+	return func(r Record) error {
+		text, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		var values map[string]json.RawMessage
+		if err := json.Unmarshal(text, &values); err != nil {
+			return err
+		}
+		row := make([]string, len(recordColumns))
+		for i, column := range recordColumns {
+			row[i] = cell(values[column])
+		}
+		if first {
+			first = false
+			if err := out.Write(recordColumns); err != nil {
+				return err
+			}
+		}
+		if err := out.Write(row); err != nil {
+			return err
+		}
+		out.Flush()
+		return out.Error()
+	}
+}
+
+// recordColumns are the fields of a Record in their order.
+var recordColumns = func() []string {
+	var columns []string
+	for field := range reflect.TypeFor[Record]().Fields() {
+		columns = append(columns, field.Tag.Get("json"))
+	}
+	return columns
+}()
+
+func cell(value json.RawMessage) string {
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		text = string(value) // a number, a list, an object
+		if text == "null" {
+			return ""
+		}
+		return text
+	}
+	if text != "" && strings.ContainsRune("=+-@\t\r'", rune(text[0])) {
+		return "'" + text
+	}
+	return text
 }

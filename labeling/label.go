@@ -172,7 +172,8 @@ func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token u
 		       i.priority_class, i.frame_day, i.design, i.salt_id, i.u, i.rule_id, i.flags,
 		       q.slug AS queue, q.reasons AS queue_reasons, q.spans_needed, q.verdict_hidden,
 		       char_length(coalesce(i.snapshot->>'response', '')) AS length,
-		       (1000 * extract(epoch FROM clock_timestamp() - coalesce(r.opened_at, r.reserved_at)))::bigint AS elapsed_ms
+		       (1000 * extract(epoch FROM clock_timestamp() - greatest(coalesce(r.opened_at, r.reserved_at),
+		           (SELECT l.created_at FROM labels l WHERE l.labeler_id = r.labeler_id ORDER BY l.id DESC LIMIT 1))))::bigint AS elapsed_ms
 		FROM reservations r
 		JOIN items i ON i.id = r.item_id
 		JOIN queues q ON q.id = i.queue_id

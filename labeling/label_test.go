@@ -3,6 +3,7 @@ package labeling
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -286,18 +287,24 @@ func TestDraftsOutliveTheReservation(t *testing.T) {
 	queue := openQueue(t, s, "sql_query")
 	put(t, s, queue, seed{u: 0.1})
 	r := held(t, s, queue, 1)
-	if _, err := s.SaveDraft(t.Context(), person(1), r.ItemID, "tab one", Answer{Label: "correct", Note: "half a"}); err != nil {
+	opened := time.Now().Add(-time.Minute)
+	save := func(who int64, page string, opened time.Time, note string) error {
+		return s.SaveDraft(t.Context(), person(who), r.ItemID, page, opened, Answer{Label: "correct", Note: note})
+	}
+	if err := save(1, "tab one", opened, "half a"); err != nil {
 		t.Fatal(err)
 	}
 	lapse(t, s, r)
-	before, err := s.SaveDraft(t.Context(), person(1), r.ItemID, "tab two", Answer{Label: "correct", Note: "half a sentence"})
-	if err != nil {
-		t.Fatal(err)
+	if err := save(1, "tab two", time.Now().Add(time.Minute), "half a sentence"); err != nil {
+		t.Errorf("a tab opened later goes on, got %v", err)
 	}
-	if before.Page != "tab one" || before.Answer.Note != "half a" {
-		t.Errorf("the later tab learns of the earlier one, got %+v", before)
+	if err := save(1, "tab one", opened, "something older"); fault.Of(err) != fault.Conflict {
+		t.Errorf("the earlier tab learns of the later one: want a conflict, got %v", err)
 	}
-	if _, err := s.SaveDraft(t.Context(), person(2), r.ItemID, "x", Answer{}); fault.Of(err) != fault.NotFound {
+	if draft, err := s.Draft(t.Context(), person(1), r.ItemID); err != nil || draft.Answer.Note != "half a sentence" {
+		t.Errorf("the later tab's draft stays, got %+v, %v", draft, err)
+	}
+	if err := save(2, "x", opened, ""); fault.Of(err) != fault.NotFound {
 		t.Errorf("somebody who never had it: want not found, got %v", err)
 	}
 }

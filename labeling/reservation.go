@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -326,6 +327,35 @@ func (s *Store) Renew(ctx context.Context, actor auth.Actor, item int64, token u
 	return r, err
 }
 
+// Present extends every lease the actor has in the queue of the item: somebody
+// is there, for the item that is read and for the one fetched ahead. It is a
+// Conflict when the item itself is no longer theirs.
+func (s *Store) Present(ctx context.Context, actor auth.Actor, item int64) error {
+	if err := actor.Require(auth.Label); err != nil {
+		return err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return err
+	}
+	rows, _ := s.DB.Query(ctx, `
+		UPDATE reservations r
+		SET lease_until = clock_timestamp() + q.lease
+		FROM queues q
+		WHERE q.id = r.queue_id AND r.labeler_id = $2
+		  AND r.queue_id = (SELECT queue_id FROM items WHERE id = $1)
+		  AND r.state = 'held' AND r.lease_until > clock_timestamp()
+		RETURNING r.item_id`, item, labeler)
+	renewed, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return fmt.Errorf("renew item %d: %w", item, err)
+	}
+	if !slices.Contains(renewed, item) {
+		return fault.Say(fault.Conflict, "Your reservation of this item has ended. What you wrote is kept as a draft.")
+	}
+	return nil
+}
+
 // Opened marks the reservation as shown. The time from here to the label is
 // what the label took; a page fetched ahead is not yet being read.
 func (s *Store) Opened(ctx context.Context, r Reservation) error {
@@ -339,7 +369,7 @@ var SkipReasons = []string{"language", "not_my_field", "text_missing", "broken",
 
 // Skip gives the item to others and never serves it to this labeler again.
 func (s *Store) Skip(ctx context.Context, actor auth.Actor, item int64, token uuid.UUID, reason string) error {
-	if !contains(SkipReasons, reason) {
+	if !slices.Contains(SkipReasons, reason) {
 		return fault.Say(fault.Invalid, "Choose a reason to skip: it tells the next person what to expect.")
 	}
 	return s.end(ctx, actor, item, token, "skipped", reason)
@@ -436,13 +466,4 @@ func cmpErr(err, otherwise error) error {
 		return err
 	}
 	return otherwise
-}
-
-func contains(list []string, word string) bool {
-	for _, w := range list {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }

@@ -42,6 +42,7 @@ type Moment struct {
 	Kind    string    `json:"kind"` // prompt, tool, file, model, validator, gate, feedback, correction, outcome, exposure, error, span
 	What    string    `json:"what,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
+	Prompt  string    `json:"prompt,omitempty"` // of another response: what the person asked
 	Text    string    `json:"text,omitempty"`
 	TookMS  *int64    `json:"took_ms,omitempty"`
 	Failed  bool      `json:"failed,omitempty"`
@@ -57,7 +58,7 @@ func snapshotOf(r telemetry.Response) Snapshot {
 	}
 	for _, e := range r.Around {
 		s.Around = append(s.Around, Moment{
-			EventID: e.EventID, At: e.At, Kind: string(e.Kind), What: e.What, Detail: e.Detail, Text: e.Text, TookMS: e.TookMS, Failed: e.Failed,
+			EventID: e.EventID, At: e.At, Kind: string(e.Kind), What: e.What, Detail: e.Detail, Prompt: e.Prompt, Text: e.Text, TookMS: e.TookMS, Failed: e.Failed,
 		})
 	}
 	return s

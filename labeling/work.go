@@ -259,6 +259,35 @@ func (s *Store) countQueue(ctx context.Context, queue int64) (Summary, error) {
 	return summary, err
 }
 
+// Today is what the actor has labeled since midnight of their zone.
+type Today struct {
+	Labels int
+	Median time.Duration
+}
+
+// Today counts the actor's labels since then that still stand.
+func (s *Store) Today(ctx context.Context, actor auth.Actor, since time.Time) (Today, error) {
+	if err := actor.Require(auth.SeeOwnWork); err != nil {
+		return Today{}, err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return Today{}, err
+	}
+	var today Today
+	var median *float64
+	err = s.DB.QueryRow(ctx, `
+		SELECT count(*) FILTER (WHERE NOT EXISTS (
+		           SELECT FROM labels n WHERE n.item_id = l.item_id AND n.labeler_id = l.labeler_id AND n.revision > l.revision)),
+		       percentile_cont(0.5) WITHIN GROUP (ORDER BY elapsed_ms)
+		FROM labels l
+		WHERE labeler_id = $1 AND created_at >= $2 AND label IS NOT NULL`, labeler, since).Scan(&today.Labels, &median)
+	if median != nil {
+		today.Median = time.Duration(*median) * time.Millisecond
+	}
+	return today, err
+}
+
 // usualPace is what an item takes until the queue has its own figure.
 const usualPace = 40 * time.Second
 

@@ -216,6 +216,7 @@ func wantsJSON(c *fiber.Ctx) bool {
 	path := c.Path()
 	return strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/api/") ||
 		path == "/livez" || path == "/readyz" ||
+		strings.HasPrefix(c.Get(fiber.HeaderAccept), fiber.MIMEApplicationJSON) ||
 		(c.Method() == fiber.MethodPost && path == "/") ||
 		c.Get(fiber.HeaderAuthorization) != "" && !strings.Contains(c.Get(fiber.HeaderAccept), "text/html")
 }

@@ -18,7 +18,9 @@ import (
 // to this actor returns the zero value.
 func overviewParts() []overviewPart {
 	return []overviewPart{
+		(*site).labelingOverview,
 		(*site).peopleOverview,
+		(*site).auditOverview,
 	}
 }
 

@@ -51,6 +51,9 @@ type Stages struct {
 	Audit     *audit.Log
 	Checks    []Check // asked by /readyz beside PostgreSQL
 
+	// Verdicts are what the validators said of a response; nil: nothing yet.
+	Verdicts VerdictsOf
+
 	// Paging counts the alerts that page now, for the bar.
 	Paging func(ctx context.Context, actor auth.Actor) (int, error)
 }
@@ -127,6 +130,54 @@ func routes() []route {
 		{"POST", "/v1/handoffs/:handoff/check", may(auth.CheckGate), (*site).checkAPI},
 		{"GET", "/v1/handoffs/:handoff/certificate", may(auth.SeeHandoffs), (*site).certificateAPI},
 
+		// Audit.
+		{"GET", "/audit", may(auth.ReadAudit).personOnly(), (*site).auditShow},
+		{"POST", "/audit/verify", may(auth.ReadAudit).personOnly(), (*site).auditVerify},
+		{"POST", "/audit/export", may(auth.ReadAudit).personOnly(), (*site).auditExport},
+
+		// Events in; sessions.
+		{"POST", "/v1/events", keyOnly(auth.SendEvents).takesBatches(), (*site).eventsIngest},
+		{"POST", "/", keyOnly(auth.SendEvents).takesBatches(), (*site).clickhouseInsert},
+		{"GET", "/v1/sessions", may(auth.SeeSessions), (*site).sessionsAPI},
+		{"GET", "/v1/sessions/:session", may(auth.SeeSessions), (*site).sessionAPI},
+		{"GET", "/sessions", may(auth.SeeSessions).personOnly(), (*site).sessionsShow},
+		{"GET", "/sessions/:session", may(auth.SeeSessions).personOnly(), (*site).sessionShow},
+		{"GET", "/deadletters", may(auth.ImportLabels).personOnly(), (*site).deadLettersShow},
+		{"POST", "/deadletters/:letter/replay", may(auth.ImportLabels).personOnly(), (*site).deadLetterReplay},
+
+		// Queues, items, labels, guides.
+		{"GET", "/queues", may(auth.SeeSessions).personOnly(), (*site).queuesShow},
+		{"POST", "/queues/next", may(auth.Label).personOnly(), (*site).queuesNext},
+		{"GET", "/queues/:queue", may(auth.SeeSessions).personOnly(), (*site).queueShow},
+		{"POST", "/queues/:queue/next", may(auth.Label).personOnly(), (*site).queueNext},
+		{"GET", "/items/:item", may(auth.Label).personOnly(), (*site).itemShow},
+		{"POST", "/items/:item/labels", may(auth.Label).personOnly(), (*site).itemLabel},
+		{"POST", "/items/:item/draft", may(auth.Label).personOnly(), (*site).itemDraft},
+		{"POST", "/items/:item/ahead", may(auth.Label).personOnly(), (*site).itemAhead},
+		{"POST", "/items/:item/renew", may(auth.Label).personOnly(), (*site).itemRenew},
+		{"POST", "/items/:item/later", may(auth.Label).personOnly(), (*site).itemLater},
+		{"POST", "/items/:item/skip", may(auth.Label).personOnly(), (*site).itemSkip},
+		{"POST", "/items/:item/release", may(auth.Label).personOnly(), (*site).itemRelease},
+		{"POST", "/items/:item/undo", may(auth.Label).personOnly(), (*site).itemUndo},
+		{"POST", "/items/:item/again", may(auth.Label).personOnly(), (*site).itemAgain},
+		{"POST", "/items/:item/discard", may(auth.Label).personOnly(), (*site).itemDiscard},
+		{"GET", "/adjudications/next", may(auth.Adjudicate).personOnly(), (*site).adjudicationNext},
+		{"GET", "/items/:item/adjudicate", may(auth.Adjudicate).personOnly(), (*site).itemAdjudicateShow},
+		{"POST", "/items/:item/adjudicate", may(auth.Adjudicate).personOnly(), (*site).itemAdjudicate},
+		{"POST", "/items/:item/another", may(auth.Adjudicate).personOnly(), (*site).itemAskAnother},
+		{"GET", "/guides", may(auth.SeeSessions).personOnly(), (*site).guidesShow},
+		{"GET", "/guides/:task", may(auth.SeeSessions).personOnly(), (*site).guideShow},
+		{"POST", "/guides/:task", may(auth.Configure).personOnly(), (*site).guideRevise},
+		{"GET", "/v1/queues", may(auth.SeeSessions), (*site).queuesAPI},
+		{"POST", "/v1/queues/:queue/reserve", may(auth.Label), (*site).reserveAPI},
+		{"GET", "/v1/items", may(auth.SeeSessions), (*site).itemsAPI},
+		{"POST", "/v1/items/:item/labels", may(auth.Label), (*site).labelAPI},
+		{"POST", "/v1/items/:item/skip", may(auth.Label), (*site).skipAPI},
+		{"POST", "/v1/items/:item/release", may(auth.Label), (*site).releaseAPI},
+		{"POST", "/v1/items/:item/renew", may(auth.Label), (*site).renewAPI},
+		{"GET", "/v1/labels", may(auth.ExportLabels), (*site).labelsAPI},
+		{"POST", "/v1/labels/import", may(auth.ImportLabels).takesBatches(), (*site).labelsImportAPI},
+
 		// The machine's side.
 		{"GET", "/v1/openapi.json", anyone(), (*site).openapiShow},
 		{"GET", "/livez", anyone(), (*site).livezShow},
@@ -152,6 +203,7 @@ type site struct {
 	limits   *limiter
 	requests *requestMetrics
 	denied   *denials
+	verified verification
 	pages    map[string]route // GET routes by path
 	assets   ui.Assets
 	openapi  []byte

@@ -1,0 +1,694 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"assay/internal/fault"
+	"assay/labeling"
+	"assay/web/ui"
+)
+
+// answerForm is the one form around the labeling page. Drafts, Later and Skip
+// send the same fields.
+type answerForm struct {
+	Label       string   `form:"label"`
+	Reasons     []string `form:"reason"`
+	Spans       []string `form:"span"`
+	Correction  string   `form:"correction"`
+	Note        string   `form:"note"`
+	Confidence  string   `form:"confidence"`
+	Reservation string   `form:"reservation"`
+	Key         string   `form:"idempotency_key"`
+	Page        string   `form:"page"`
+	SkipReason  string   `form:"skip_reason"`
+}
+
+// answer is what the form says, its spans as offsets.
+func (f answerForm) answer() (labeling.Answer, error) {
+	a := labeling.Answer{
+		Label: f.Label, Reasons: f.Reasons, Confidence: f.Confidence,
+		Correction: strings.ReplaceAll(f.Correction, "\r\n", "\n"), Note: strings.ReplaceAll(f.Note, "\r\n", "\n"),
+	}
+	for _, span := range f.Spans {
+		start, end, ok := strings.Cut(span, "-")
+		from, err1 := strconv.Atoi(start)
+		to, err2 := strconv.Atoi(end)
+		if !ok || err1 != nil || err2 != nil {
+			return a, fault.Say(fault.Invalid, "A marked span is not a place in the response.")
+		}
+		a.Spans = append(a.Spans, labeling.Span{Start: from, End: to})
+	}
+	return a, nil
+}
+
+func (f answerForm) token() (uuid.UUID, error) {
+	token, err := uuid.Parse(f.Reservation)
+	if err != nil {
+		return uuid.Nil, fault.Say(fault.Conflict, "This page carries no reservation. Open the item again.")
+	}
+	return token, nil
+}
+
+// opened is when the page was made, which it carries in its name.
+func (f answerForm) opened() time.Time {
+	text, _, _ := strings.Cut(f.Page, "-")
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+func (s *site) labels() (*labeling.Store, error) {
+	if s.Labeling == nil {
+		return nil, fault.Say(fault.Unavailable, "Queues and labels cannot be read now.")
+	}
+	return s.Labeling, nil
+}
+
+// itemShow is the page of an item: the labeling page while it is reserved for
+// this person, else what became of it.
+func (s *site) itemShow(c *fiber.Ctx) error {
+	item, err := s.itemOf(c)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		After int64 `query:"after"` // the item labeled just before, for the toast
+	}
+	if err := readQuery(c, &in); err != nil {
+		return err
+	}
+	return s.itemPage(c, item, s.afterToast(c, in.After), nil)
+}
+
+func (s *site) itemOf(c *fiber.Ctx) (labeling.Item, error) {
+	labels, err := s.labels()
+	if err != nil {
+		return labeling.Item{}, err
+	}
+	id, err := idParam(c, "item")
+	if err != nil {
+		return labeling.Item{}, err
+	}
+	item, err := labels.Item(c.UserContext(), actorOf(c), id)
+	if err != nil {
+		return item, err
+	}
+	completed, err := labels.Complete(c.UserContext(), item)
+	if err != nil {
+		s.log().Warn("the events around an item are away", "item", id, "error", loggable(err))
+	}
+	return completed, nil
+}
+
+// itemPage answers with the item as it stands for this person. trouble is what
+// a submit was refused for.
+func (s *site) itemPage(c *fiber.Ctx, item labeling.Item, toast *ui.Toast, trouble error) error {
+	ctx, actor := c.UserContext(), actorOf(c)
+	verdicts, err := s.verdictsOf(ctx, item)
+	if err != nil {
+		return err
+	}
+	page := ui.Page{
+		Title: fmt.Sprintf("Item %d of %s", item.Number, item.Queue.Title), Nav: "queues", Layout: ui.Panes,
+		Short: item.Queue.Title, Back: &ui.Link{Text: "Queues", URL: "/queues"}, Toast: toast,
+	}
+	if item.Reservation == nil {
+		return s.page(c, page, buildKept(item, verdicts).draw())
+	}
+	if err := s.Labeling.Opened(ctx, *item.Reservation); err != nil {
+		return err
+	}
+	surroundings, err := s.surroundings(ctx, c, item)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%d-%s", s.now().UnixMilli(), uuid.NewString()[:8])
+	p := buildLabel(item, verdicts, surroundings, name, uuid.NewString())
+	if trouble != nil {
+		p.Trouble = &ui.Banner{Tone: ui.Mid, Fact: "This label was not taken.", Consequence: fault.Words(trouble), Alert: true}
+	}
+	if rail, err := s.Labeling.Rail(ctx, actor, item.Queue); err == nil {
+		p.Work.Rail = buildRail(item, rail, surroundings)
+	} else {
+		return err
+	}
+	return s.page(c, page, p.draw())
+}
+
+// surroundings is what the bar and the rail say beside an item.
+type surroundings struct {
+	summary labeling.Summary
+	gain    labeling.Gain
+	today   labeling.Today
+}
+
+func (s *site) surroundings(ctx context.Context, c *fiber.Ctx, item labeling.Item) (surroundings, error) {
+	actor := actorOf(c)
+	var around surroundings
+	var err error
+	if around.summary, err = s.Labeling.Summary(ctx, actor, item.Queue); err != nil {
+		return around, err
+	}
+	if around.gain, err = s.Labeling.Gain(ctx, actor, item.Queue, item.Queue.MeasurementShare); err != nil {
+		return around, err
+	}
+	reader := s.reader(visitorOf(c))
+	around.today, err = s.Labeling.Today(ctx, actor, midnight(s.now(), reader.Zone))
+	return around, err
+}
+
+// midnight is the beginning of the reader's day.
+func midnight(now time.Time, zone *time.Location) time.Time {
+	if zone == nil {
+		zone = time.UTC
+	}
+	local := now.In(zone)
+	return time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, zone)
+}
+
+// labelPage is the labeling page as it is drawn.
+type labelPage struct {
+	Work    ui.Work
+	Head    ui.ItemHead
+	Trouble *ui.Banner
+	Turns   []templ.Component
+	Guide   guideText
+}
+
+// buildLabel puts an item on its page. On a blind queue nothing on it tells
+// the version, template or arm; where the verdict is hidden, nothing tells it.
+func buildLabel(item labeling.Item, verdicts []Verdict, around surroundings, page, key string) labelPage {
+	answer := labeling.Answer{}
+	saved := ""
+	var trouble *ui.Banner
+	if item.Draft != nil {
+		answer = item.Draft.Answer
+		saved = "Draft of " + item.Draft.SavedAt.UTC().Format("15:04:05") + " UTC restored"
+		if item.Draft.Refused != "" {
+			trouble = &ui.Banner{Tone: ui.Mid, Fact: "Your draft is here.", Consequence: item.Draft.Refused + " Submit it now and it counts."}
+		}
+	}
+	base := "/items/" + strconv.FormatInt(item.ID, 10)
+	needs := ""
+	if item.Queue.SpansNeeded {
+		needs = "hallucinated"
+	}
+	return labelPage{
+		Work: ui.Work{
+			Item: strconv.FormatInt(item.ID, 10), Action: base + "/labels", Draft: base + "/draft", Ahead: base + "/ahead", Renew: base + "/renew",
+			Hidden: []ui.Kept{{Name: "reservation", Value: item.Reservation.Token.String()}, {Name: "idempotency_key", Value: key}, {Name: "page", Value: page}},
+			Needs:  needs, Bar: buildBar(item, around), Questions: buildQuestions(item, answer),
+			Submit: ui.Submit{
+				Later: base + "/later", Skip: base + "/skip", SkipWhy: skipOptions(), Saved: saved,
+				Extras: []ui.Extra{{ID: "spans", Label: "Spans", Act: ui.ActMark}, {ID: "correct", Label: "Correction", Act: ui.ActCorrection}, {ID: "more", Label: "Note", Act: ui.ActNote}},
+			},
+		},
+		Head: buildItemHead(item, verdicts), Trouble: trouble,
+		Turns: buildTurns(item, verdicts, answer.Spans, true),
+		Guide: buildGuideText(item.Guide),
+	}
+}
+
+func buildBar(item labeling.Item, around surroundings) ui.QueueBar {
+	bar := ui.QueueBar{
+		Crumbs: []ui.Link{{Text: "Queues", URL: "/queues"}}, Title: item.Queue.Title,
+		Done: item.Number, Total: int(around.summary.Free() + around.summary.Reserved + around.summary.Done),
+		Gain: gainWords(around.gain), Until: item.Reservation.LeaseUntil,
+		Actions: []templ.Component{
+			ui.Button{Label: "Queue", Style: ui.Plain, Size: ui.Small, Icon: ui.IconHistory, URL: "/queues/" + item.Queue.Slug},
+			ui.Button{Label: "Keys", Style: ui.Plain, Size: ui.Small, Opens: "keys", Act: ui.ActKeys},
+		},
+	}
+	bar.Total = max(bar.Total, bar.Done)
+	if item.Queue.Blind {
+		bar.Chips = append(bar.Chips, ui.Chip{Text: "Blind: version hidden", Icon: ui.IconEyeOff, Outline: true})
+	}
+	return bar
+}
+
+// gainWords say what the next stretch of work buys: "±2 points after about
+// 1 h 20 min"; nothing where the forecast does not reach a whole step.
+func gainWords(gain labeling.Gain) string {
+	half, labels, ok := gain.Next()
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("±%s points after %s", strconv.FormatFloat(100*half, 'f', -1, 64), ui.WorkTime(gain.Work(labels)))
+}
+
+func buildQuestions(item labeling.Item, a labeling.Answer) templ.Component {
+	var reasons []ui.Reason
+	for _, code := range item.Queue.Reasons {
+		reasons = append(reasons, ui.Reason{Value: code, Label: reasonLabel(code), Chosen: slices.Contains(a.Reasons, code)})
+	}
+	choices := ui.StandardChoices(a.Label, meanings(item.TaskClass, item.Snapshot.Abstained()))
+	if item.Snapshot.Abstained() {
+		choices.Legend = "Was it justified not to answer?"
+	}
+	empty := "None marked."
+	if item.Queue.SpansNeeded {
+		empty = "None. Needed for hallucinated."
+	}
+	correction := ui.Field{Label: "Correction", Name: "correction", Optional: true, Rows: 3, Mono: item.Snapshot.Artifact != nil, Act: ui.ActCorrection, Value: a.Correction}
+	if text := correctionOfUser(item.Snapshot); text != "" {
+		correction.Beside = ui.Button{Label: "Use the user’s", Style: ui.Plain, Size: ui.Small, Attrs: templ.Attributes{"data-fill": "correction", "data-fill-with": text}}
+	}
+	return questions{
+		Guide: ui.GuideNote{
+			Version: fmt.Sprintf("Guide %d", item.Guide.Version), Name: item.Guide.Title, Opens: "guide", URL: "/guides/" + pathPart(item.TaskClass),
+			Rule: ruleText(item.Guide.Rule),
+		},
+		Choices: choices,
+		Reasons: ui.Reasons{Items: reasons},
+		Spans:   ui.SpanList{Text: item.Snapshot.Response, Spans: marked(a.Spans), Empty: empty},
+		Correct: correction,
+		Confidence: ui.Segmented{Name: "Confidence", Shown: true, Field: "confidence", Options: []ui.Segment{
+			{Label: "Low", Value: "low", Current: a.Confidence == "low"},
+			{Label: "Medium", Value: "medium", Current: a.Confidence == "medium"},
+			{Label: "High", Value: "high", Current: a.Confidence == "high"},
+		}},
+		Note: ui.Field{Label: "Note", Name: "note", Optional: true, Rows: 2, Act: ui.ActNote, Value: a.Note},
+	}.draw()
+}
+
+// questions is the right pane.
+type questions struct {
+	Guide      ui.GuideNote
+	Choices    ui.LabelChoices
+	Reasons    ui.Reasons
+	Spans      ui.SpanList
+	Correct    ui.Field
+	Confidence ui.Segmented
+	Note       ui.Field
+}
+
+func correctionOfUser(snapshot labeling.Snapshot) string {
+	for _, m := range slices.Backward(snapshot.Around) {
+		if m.Kind == "correction" && m.Text != "" {
+			return m.Text
+		}
+	}
+	return ""
+}
+
+func marked(spans []labeling.Span) []ui.Marked {
+	var list []ui.Marked
+	for i, span := range spans {
+		list = append(list, ui.Marked{Start: span.Start, End: span.End, Letter: ui.Letter(i), Tone: ui.Bad})
+	}
+	return list
+}
+
+func buildItemHead(item labeling.Item, verdicts []Verdict) ui.ItemHead {
+	head := ui.ItemHead{
+		Facts: []templ.Component{
+			ui.Chip{Text: taskClassWords(item.TaskClass), Tone: ui.Accent},
+			ui.Mono(shortSession(item.SessionID)),
+			ui.Time{At: item.EventTime},
+			ui.Chip{Text: "Redacted text, consent " + cmp.Or(item.Snapshot.Consent, "unknown"), Icon: ui.IconShield, Outline: true},
+		},
+		Events: len(item.Snapshot.Around),
+	}
+	var flags []any
+	for _, flag := range item.Flags {
+		if item.Queue.VerdictHidden && flag.Reason == "validator_failed" {
+			continue
+		}
+		flags = append(flags, flagChip(flag))
+	}
+	if len(flags) > 0 {
+		head.Flags = ui.Words(append([]any{ui.Dim("Here because")}, flags...)...)
+	}
+	if item.Queue.VerdictHidden {
+		return head
+	}
+	for _, v := range verdicts {
+		if v.Verdict == "fail" {
+			head.Failures++
+		}
+	}
+	return head
+}
+
+// shortSession keeps an id on its line; the whole is in the title of nothing,
+// since a labeler has no use for it.
+func shortSession(id string) string {
+	runes := []rune(id)
+	if len(runes) <= 24 {
+		return id
+	}
+	return string(runes[:23]) + "…"
+}
+
+func buildRail(item labeling.Item, rail labeling.Rail, around surroundings) *ui.Rail {
+	r := &ui.Rail{}
+	if len(rail.Labeled) > 0 {
+		group := ui.RailGroup{Kind: "done", Title: "Just labeled"}
+		for _, b := range rail.Labeled {
+			group.Items = append(group.Items, ui.RailItem{ID: itemID(b.ID), Mark: ui.MarkOf(b.Label), Title: railTitle(b.Title), Number: ui.Count(b.Number), URL: "/items/" + itemID(b.ID)})
+		}
+		r.Groups = append(r.Groups, group)
+	}
+	yours := ui.RailGroup{Kind: "yours", Title: "Yours now"}
+	for _, b := range rail.Yours {
+		line := ui.RailItem{ID: itemID(b.ID), Icon: ui.IconEnter, Title: railTitle(b.Title), Number: ui.Count(b.Number), URL: "/items/" + itemID(b.ID)}
+		if b.ID == item.ID {
+			line.Icon, line.Current, line.URL = ui.IconChevronRight, true, ""
+		}
+		yours.Items = append(yours.Items, line)
+	}
+	r.Groups = append(r.Groups, yours)
+	if len(rail.Later) > 0 {
+		group := ui.RailGroup{Kind: "later", Title: "Later"}
+		for _, b := range rail.Later {
+			group.Items = append(group.Items, ui.RailItem{ID: itemID(b.ID), Icon: ui.IconClock, Title: railTitle(b.Title), Number: ui.Count(b.Number), URL: "/items/" + itemID(b.ID)})
+		}
+		r.Groups = append(r.Groups, group)
+	}
+	r.Groups = append(r.Groups, waitingGroup(item.Queue, around.summary), todayGroup(around.today))
+	return r
+}
+
+// waitingGroup counts what is free. Where the verdict is hidden, the counts by
+// class would tell it, so there is one number.
+func waitingGroup(queue labeling.Queue, summary labeling.Summary) ui.RailGroup {
+	group := ui.RailGroup{Title: "Waiting, free to reserve"}
+	if queue.VerdictHidden {
+		group.Items = []ui.RailItem{{Icon: ui.IconInbox, Title: "All reasons", Number: ui.Count(summary.Free())}}
+		return group
+	}
+	for _, class := range labeling.Classes {
+		group.Items = append(group.Items, ui.RailItem{Icon: classIcons[class], Title: classWords[class], Number: ui.Count(summary.Waiting[class])})
+	}
+	if summary.Another > 0 {
+		group.Items = append(group.Items, ui.RailItem{Icon: ui.IconUser, Title: "For another labeler", Number: ui.Count(summary.Another)})
+	}
+	return group
+}
+
+func todayGroup(today labeling.Today) ui.RailGroup {
+	group := ui.RailGroup{Title: "Today", Items: []ui.RailItem{{Title: "Labels", Number: ui.Count(today.Labels)}}}
+	if today.Median > 0 {
+		group.Items = append(group.Items, ui.RailItem{Title: "Median per item", Number: ui.Elapsed(today.Median.Round(time.Second))})
+	}
+	return group
+}
+
+func itemID(id int64) string { return strconv.FormatInt(id, 10) }
+
+func railTitle(title string) string { return cmp.Or(title, "Without text") }
+
+// itemLabel takes a label and leads on to the next item.
+func (s *site) itemLabel(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	id, form, err := readAnswer(c)
+	if err != nil {
+		return err
+	}
+	answer, err := form.answer()
+	if err != nil {
+		return err
+	}
+	token, err := form.token()
+	if err != nil {
+		return err
+	}
+	ctx, actor := c.UserContext(), actorOf(c)
+	label, err := labels.Submit(ctx, actor, id, token, form.Key, answer)
+	if err != nil {
+		return s.itemRefused(c, id, form, answer, err)
+	}
+	if wantsJSON(c) {
+		item, err := labels.Item(ctx, actor, id)
+		if err != nil {
+			return err
+		}
+		return c.JSON(labelTaken{
+			Said: fmt.Sprintf("Item %d labeled", item.Number), Bold: labelWords(label.Label), Mark: string(ui.MarkOf(label.Label)),
+			Undo: "/items/" + itemID(id) + "/undo", Seconds: 10,
+		})
+	}
+	return s.seeNext(c, id)
+}
+
+// labelTaken is what label.js is told after a submit.
+type labelTaken struct {
+	Said    string `json:"said"`
+	Bold    string `json:"bold"`
+	Mark    string `json:"mark"`
+	Undo    string `json:"undo"`
+	Seconds int    `json:"seconds"`
+}
+
+func readAnswer(c *fiber.Ctx) (int64, answerForm, error) {
+	var form answerForm
+	id, err := idParam(c, "item")
+	if err != nil {
+		return 0, form, err
+	}
+	return id, form, readForm(c, &form)
+}
+
+// itemRefused shows the page again with what was written and why it did not
+// count. A program gets the problem document; the draft is kept either way.
+func (s *site) itemRefused(c *fiber.Ctx, id int64, form answerForm, answer labeling.Answer, refused error) error {
+	kind := fault.Of(refused)
+	if kind != fault.Invalid && kind != fault.Conflict {
+		return refused
+	}
+	if kind == fault.Invalid {
+		if err := s.Labeling.SaveDraft(c.UserContext(), actorOf(c), id, form.Page, form.opened(), answer); err != nil && fault.Of(err) != fault.Conflict {
+			return err
+		}
+	}
+	if wantsJSON(c) {
+		return refused
+	}
+	item, err := s.itemOf(c)
+	if err != nil {
+		return err
+	}
+	c.Status(status[kind])
+	return s.itemPage(c, item, nil, refused)
+}
+
+// seeNext leads to what this person reads next in the queue of the item they
+// have just dealt with.
+func (s *site) seeNext(c *fiber.Ctx, after int64) error {
+	ctx, actor := c.UserContext(), actorOf(c)
+	item, err := s.Labeling.Item(ctx, actor, after)
+	if err != nil {
+		return err
+	}
+	next, err := s.Labeling.Reserve(ctx, actor, item.Queue.Slug)
+	if errors.Is(err, labeling.ErrNothingFree) {
+		return s.see(c, "/queues/"+item.Queue.Slug+"?after="+itemID(after))
+	}
+	if err != nil {
+		return err
+	}
+	return s.see(c, "/items/"+itemID(next.ItemID)+"?after="+itemID(after))
+}
+
+// afterToast says what was done just before this page, when it still stands.
+func (s *site) afterToast(c *fiber.Ctx, after int64) *ui.Toast {
+	if after == 0 {
+		return nil
+	}
+	before, err := s.Labeling.Item(c.UserContext(), actorOf(c), after)
+	if err != nil || before.Mine == nil || time.Since(before.Mine.LabeledAt) > time.Minute {
+		return nil
+	}
+	return &ui.Toast{
+		Mark: ui.MarkOf(before.Mine.Answer.Label), Text: fmt.Sprintf("Item %d labeled", before.Number), Bold: labelWords(before.Mine.Answer.Label),
+		Undo: "/items/" + itemID(after) + "/undo", Seconds: 10,
+	}
+}
+
+// itemDraft keeps what is being written.
+func (s *site) itemDraft(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	id, form, err := readAnswer(c)
+	if err != nil {
+		return err
+	}
+	answer, err := form.answer()
+	if err != nil {
+		return err
+	}
+	if err := labels.SaveDraft(c.UserContext(), actorOf(c), id, form.Page, form.opened(), answer); err != nil {
+		return err
+	}
+	return c.SendStatus(fiber.StatusNoContent)
+}
+
+// itemAhead reserves the next item while this one is read, and leads to it.
+func (s *site) itemAhead(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	id, _, err := readAnswer(c)
+	if err != nil {
+		return err
+	}
+	ctx, actor := c.UserContext(), actorOf(c)
+	item, err := labels.Item(ctx, actor, id)
+	if err != nil {
+		return err
+	}
+	next, err := labels.ReserveAhead(ctx, actor, item.Queue.Slug, id)
+	if errors.Is(err, labeling.ErrNothingFree) {
+		return s.see(c, "/queues/"+item.Queue.Slug)
+	}
+	if err != nil {
+		return err
+	}
+	return s.see(c, "/items/"+itemID(next.ItemID))
+}
+
+// itemRenew says that somebody is there.
+func (s *site) itemRenew(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	id, _, err := readAnswer(c)
+	if err != nil {
+		return err
+	}
+	if err := labels.Present(c.UserContext(), actorOf(c), id); err != nil {
+		return err
+	}
+	return c.SendStatus(fiber.StatusNoContent)
+}
+
+// itemLater puts the item off; what was written stays as a draft.
+func (s *site) itemLater(c *fiber.Ctx) error {
+	return s.itemLeave(c, "put off", func(ctx context.Context, id int64, token uuid.UUID, _ answerForm) error {
+		return s.Labeling.Later(ctx, actorOf(c), id, token)
+	})
+}
+
+// itemSkip gives the item to others for good.
+func (s *site) itemSkip(c *fiber.Ctx) error {
+	return s.itemLeave(c, "skipped", func(ctx context.Context, id int64, token uuid.UUID, form answerForm) error {
+		return s.Labeling.Skip(ctx, actorOf(c), id, token, form.SkipReason)
+	})
+}
+
+// itemRelease gives the item back as if it had never been reserved.
+func (s *site) itemRelease(c *fiber.Ctx) error {
+	return s.itemLeave(c, "given back", func(ctx context.Context, id int64, token uuid.UUID, _ answerForm) error {
+		return s.Labeling.Release(ctx, actorOf(c), id, token)
+	})
+}
+
+func (s *site) itemLeave(c *fiber.Ctx, done string, leave func(context.Context, int64, uuid.UUID, answerForm) error) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	id, form, err := readAnswer(c)
+	if err != nil {
+		return err
+	}
+	token, err := form.token()
+	if err != nil {
+		return err
+	}
+	ctx, actor := c.UserContext(), actorOf(c)
+	if answer, err := form.answer(); err == nil && wrote(answer) {
+		err := labels.SaveDraft(ctx, actor, id, form.Page, form.opened(), answer)
+		if kind := fault.Of(err); err != nil && kind != fault.Conflict && kind != fault.Invalid {
+			return err
+		}
+	}
+	if err := leave(ctx, id, token, form); err != nil {
+		return err
+	}
+	if wantsJSON(c) {
+		item, err := labels.Item(ctx, actor, id)
+		if err != nil {
+			return err
+		}
+		return c.JSON(labelTaken{Said: fmt.Sprintf("Item %d %s", item.Number, done)})
+	}
+	return s.seeNext(c, id)
+}
+
+func wrote(a labeling.Answer) bool {
+	return a.Label != "" || a.Note != "" || a.Correction != "" || len(a.Spans) > 0 || len(a.Reasons) > 0
+}
+
+// itemUndo takes this person's label back and shows the item as it was.
+func (s *site) itemUndo(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	id, err := idParam(c, "item")
+	if err != nil {
+		return err
+	}
+	if _, err := labels.Undo(c.UserContext(), actorOf(c), id); err != nil {
+		return err
+	}
+	return s.see(c, "/items/"+itemID(id))
+}
+
+// itemAgain reserves an item that was put off or lost with its lease.
+func (s *site) itemAgain(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	id, err := idParam(c, "item")
+	if err != nil {
+		return err
+	}
+	ctx, actor := c.UserContext(), actorOf(c)
+	_, err = labels.ReserveItem(ctx, actor, id)
+	if fault.Of(err) == fault.Conflict {
+		_, err = labels.ReserveBeyond(ctx, actor, id)
+	}
+	if err != nil {
+		return err
+	}
+	return s.see(c, "/items/"+itemID(id))
+}
+
+// itemDiscard forgets a draft that will not be submitted.
+func (s *site) itemDiscard(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	id, err := idParam(c, "item")
+	if err != nil {
+		return err
+	}
+	if err := labels.DiscardDraft(c.UserContext(), actorOf(c), id); err != nil {
+		return err
+	}
+	return s.seeNext(c, id)
+}

@@ -1,0 +1,329 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/gofiber/fiber/v2"
+
+	"assay/internal/auth"
+	"assay/internal/fault"
+	"assay/labeling"
+	"assay/web/ui"
+)
+
+const queuePageRows = 25
+
+// queuePage is one queue: what waits, what an hour buys, what is in it.
+type queuePage struct {
+	Head      ui.Head
+	Slug      string
+	TaskClass string
+	Title     string
+	Start     bool
+	Empty     *ui.Empty
+	Stats     ui.Stats
+	Bar       ui.StackBar
+	Table     *ui.Table
+	Chart     *ui.LineChart
+	Mix       string
+	Filled    string
+	Adjudge   string
+}
+
+// queueFilter is what the address of a queue may say.
+type queueFilter struct {
+	State string `query:"state"` // "" or "not_done", "done"
+	From  int    `query:"from"`  // rows before this page
+	After int64  `query:"after"` // the item labeled just before, for the toast
+}
+
+func (s *site) queueShow(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	var filter queueFilter
+	if err := readQuery(c, &filter); err != nil {
+		return err
+	}
+	if filter.State != "" && filter.State != "not_done" && filter.State != "done" || filter.From < 0 || filter.From > 1_000_000 {
+		return fault.Say(fault.Invalid, "The state is not_done or done.")
+	}
+	ctx, actor := c.UserContext(), actorOf(c)
+	queue, err := labels.Queue(ctx, actor, param(c, "queue"))
+	if err != nil {
+		return err
+	}
+	shown := shownQueue{Queue: queue, Now: s.now(), Labels: actor.May(auth.Label)}
+	if shown.Summary, err = labels.Summary(ctx, actor, queue); err != nil {
+		return err
+	}
+	if shown.Counts, err = labels.Counts(ctx, actor, queue); err != nil {
+		return err
+	}
+	if shown.Rule, err = labels.Rule(ctx, actor, queue.ID); err != nil {
+		return err
+	}
+	if shown.Guide, err = labels.GuideOf(ctx, actor, queue.TaskClass); err != nil {
+		return err
+	}
+	if shown.Gain, err = labels.Gain(ctx, actor, queue, queue.MeasurementShare); err != nil {
+		return err
+	}
+	if shown.Other, err = labels.Gain(ctx, actor, queue, 0.40); err != nil {
+		return err
+	}
+	items, err := labels.ListItems(ctx, actor, queue, filter.State == "done", filter.From, queuePageRows+1)
+	switch {
+	case err == nil:
+		shown.Items, shown.Listed = items, true
+	case fault.Of(err) != fault.Denied: // a labeler sees counts only
+		return err
+	}
+	if shown.Counts.Free == 0 && shown.Labels {
+		if shown.Elsewhere, err = s.elsewhere(c, queue.ID); err != nil {
+			return err
+		}
+	}
+	shown.Adjudicates = actor.May(auth.Adjudicate)
+	page := ui.Page{Title: queue.Title, Nav: "queues", Back: &ui.Link{Text: "Queues", URL: "/queues"}, Toast: s.afterToast(c, filter.After)}
+	return s.page(c, page, buildQueue(shown, filter).draw())
+}
+
+// elsewhere is the queue with the most for this person, when this one is empty.
+func (s *site) elsewhere(c *fiber.Ctx, except int64) (*labeling.Summary, error) {
+	summaries, err := s.Labeling.Summaries(c.UserContext(), actorOf(c))
+	if err != nil {
+		return nil, err
+	}
+	var most *labeling.Summary
+	for i, summary := range summaries {
+		if summary.Queue.ID != except && summary.Free() > 0 && (most == nil || summary.Free() > most.Free()) {
+			most = &summaries[i]
+		}
+	}
+	return most, nil
+}
+
+// shownQueue is all that the page of a queue is built from.
+type shownQueue struct {
+	Queue       labeling.Queue
+	Summary     labeling.Summary
+	Counts      labeling.Counts
+	Rule        labeling.Rule
+	Guide       labeling.Guide
+	Gain, Other labeling.Gain // with its own measurement share, and with 40 %
+	Items       []labeling.Brief
+	Listed      bool
+	Elsewhere   *labeling.Summary
+	Labels      bool
+	Adjudicates bool
+	Now         time.Time
+}
+
+func buildQueue(q shownQueue, filter queueFilter) queuePage {
+	p := queuePage{
+		Slug: q.Queue.Slug, TaskClass: q.Queue.TaskClass, Title: q.Queue.Title, Start: q.Labels && q.Counts.Free+q.Counts.PutOff > 0,
+		Head: ui.Head{
+			Crumbs: []ui.Link{{Text: "Queues", URL: "/queues"}}, Title: q.Queue.Title, Sub: queueSub(q),
+		},
+		Stats: queueStats(q),
+		Bar:   ui.StackBar{Parts: classParts(q.Summary.Waiting), Name: waitingName(q.Summary.Waiting), Legend: true, Words: classLegend(q.Summary.Waiting)},
+	}
+	if q.Labels && q.Counts.Free == 0 {
+		empty := buildEmptyQueue(q)
+		p.Empty = &empty
+	}
+	if q.Listed {
+		table := queueTable(q, filter)
+		p.Table = &table
+	}
+	p.Chart, p.Mix = hourBuys(q)
+	p.Filled = filledBy(q.Queue, q.Rule)
+	if q.Adjudicates && q.Summary.Split > 0 {
+		p.Adjudge = ui.CountOf(q.Summary.Split, "item needs", "items need") + " a decision"
+	}
+	return p
+}
+
+func queueSub(q shownQueue) string {
+	sub := taskClassWords(q.Queue.TaskClass) + ", all model versions"
+	if q.Queue.Blind {
+		sub += ", blind"
+	}
+	if q.Queue.VerdictHidden {
+		sub += ", verdict shown after the label"
+	}
+	return sub + fmt.Sprintf(". Guide %d.", q.Guide.Version)
+}
+
+func queueStats(q shownQueue) ui.Stats {
+	oldest := "nothing waits"
+	if q.Summary.Oldest != nil {
+		oldest = ui.Age(q.Now.Sub(*q.Summary.Oldest))
+	}
+	stats := ui.Stats{Items: []ui.Stat{
+		{Term: "Waiting", Figure: ui.Count(q.Summary.Free())},
+		{Term: "Reserved", Figure: ui.Count(q.Summary.Reserved)},
+		{Term: "Done", Figure: ui.Count(q.Summary.Done)},
+		{Term: "Oldest", Figure: oldest},
+	}}
+	if q.Summary.Median > 0 {
+		stats.Items = append(stats.Items, ui.Stat{Term: "Median per item", Figure: ui.Elapsed(q.Summary.Median.Round(time.Second)), Base: "of the last 200 labels"})
+	}
+	return stats
+}
+
+func classLegend(waiting map[labeling.PriorityClass]int64) []string {
+	return []string{
+		ui.Count(waiting[labeling.Safety]) + " safety: unsafe claim, failed validator",
+		ui.Count(waiting[labeling.Negative]) + " negative feedback",
+		ui.Count(waiting[labeling.Implicit]) + " implicit: correction, abandonment, re-query",
+		ui.Count(waiting[labeling.Random]) + " random",
+	}
+}
+
+// buildEmptyQueue says why there is nothing for this person, in counts.
+func buildEmptyQueue(q shownQueue) ui.Empty {
+	why := ui.Count(q.Counts.Free) + " free, " + ui.Count(q.Counts.Reserved) + " reserved"
+	if q.Counts.NextFrees != nil {
+		why += " (next frees in " + ui.Left(q.Counts.NextFrees.Sub(q.Counts.DatabaseAt)) + ")"
+	}
+	if q.Counts.Another > 0 {
+		why += ", " + ui.Count(q.Counts.Another) + " waiting for another labeler"
+	}
+	if q.Counts.PutOff > 0 {
+		why += ", " + ui.Count(q.Counts.PutOff) + " put off by you"
+	}
+	empty := ui.Empty{Title: "Nothing is free for you in " + q.Queue.Title, Why: why + "."}
+	if q.Elsewhere != nil {
+		empty.Actions = append(empty.Actions, queueNext{Slug: q.Elsewhere.Queue.Slug, Label: fmt.Sprintf("Next queue: %s, %s", q.Elsewhere.Queue.Title, ui.Count(q.Elsewhere.Free())), Main: true})
+	}
+	if q.Counts.PutOff > 0 {
+		empty.Actions = append(empty.Actions, queueNext{Slug: q.Queue.Slug, Label: "Take what you put off"})
+	}
+	return empty
+}
+
+func queueTable(q shownQueue, filter queueFilter) ui.Table {
+	address := "/queues/" + q.Queue.Slug
+	state := "not_done"
+	if filter.State == "done" {
+		state = "done"
+	}
+	table := ui.Table{
+		ID: "items", Caption: "Items of " + q.Queue.Title, Bare: true,
+		Columns: []ui.Column{{Label: "Item", Wide: true}, {Label: "Session"}, {Label: "Why"}, {Label: "Probability", Right: true}, {Label: "State"}, {Label: "Waiting", Right: true}},
+		Empty:   ui.Empty{Title: "No item here", Why: map[string]string{"done": "None has all its labels yet.", "not_done": "All are labeled."}[state], Bare: true},
+	}
+	total := q.Summary.Free() + q.Summary.Reserved
+	if state == "done" {
+		total = q.Summary.Done
+	}
+	rows := q.Items[:min(len(q.Items), queuePageRows)]
+	for _, b := range rows {
+		table.Rows = append(table.Rows, itemRow(b, q.Now))
+	}
+	table.Foot = &ui.Foot{Region: "items", NewerLabel: "Earlier", OlderLabel: "Later", Shown: "0 items"}
+	if len(rows) > 0 {
+		table.Foot.Shown = fmt.Sprintf("%s to %s of %s %s", ui.Count(filter.From+1), ui.Count(filter.From+len(rows)), ui.Count(max(total, int64(filter.From+len(rows)))), labelWords(state))
+	}
+	if filter.From > 0 {
+		table.Foot.Newer = fmt.Sprintf("%s?state=%s&from=%d", address, state, max(0, filter.From-queuePageRows))
+	}
+	if len(q.Items) > queuePageRows {
+		table.Foot.Older = fmt.Sprintf("%s?state=%s&from=%d", address, state, filter.From+queuePageRows)
+	}
+	return table
+}
+
+func itemRow(b labeling.Brief, now time.Time) ui.Row {
+	why := "random"
+	if len(b.Flags) > 0 {
+		why = shortFlag(b.Flags[0])
+		if more := len(b.Flags) - 1; more > 0 {
+			why += fmt.Sprintf(" and %d more", more)
+		}
+	}
+	probability := "frame open"
+	switch {
+	case b.Pi != nil:
+		probability = ui.Number(*b.Pi, 3)
+	case b.Design == "census":
+		probability = "1.000"
+	}
+	return ui.Row{Cells: []templ.Component{
+		ui.Text(railTitle(b.Title)), ui.Link{Text: shortSession(b.SessionID), URL: "/sessions/" + pathPart(b.SessionID), Mono: true, Plain: true},
+		ui.Text(why), ui.Mono(probability), ui.Text(b.State), ui.Text(ui.Age(now.Sub(b.AddedAt))),
+	}}
+}
+
+// hourBuys draws how the rate narrows with work, and says what another mix of
+// harm and measurement would buy.
+func hourBuys(q shownQueue) (*ui.LineChart, string) {
+	if len(q.Gain.Points) < 2 {
+		return nil, ""
+	}
+	var x []float64
+	var points []ui.Point
+	highest := 0.0
+	for _, p := range q.Gain.Points {
+		hours := q.Gain.Work(p.Labels).Hours()
+		if hours > 3 {
+			break
+		}
+		x = append(x, hours)
+		points = append(points, ui.Point{Value: 100 * p.Half, Low: 100 * p.Half, High: 100 * p.Half})
+		highest = max(highest, 100*p.Half)
+	}
+	if len(x) < 2 {
+		return nil, ""
+	}
+	top := max(2, 2*float64(int(highest/2)+1))
+	chart := ui.LineChart{
+		XAxis: ui.Axis{Max: 3}, YAxis: ui.Axis{Max: top}, Series: []ui.Series{{X: x, Points: points, Tone: ui.Accent}},
+		XTicks: []ui.Tick{{At: 0, Label: "now"}, {At: 1, Label: "1 h"}, {At: 2, Label: "2 h"}, {At: 3, Label: "3 h"}},
+		YTicks: []ui.Tick{{At: 0, Label: "0"}, {At: top / 2, Label: "±" + trimNumber(top/2)}, {At: top, Label: "±" + trimNumber(top) + " pp"}},
+		Height: 170, Name: fmt.Sprintf("Half the width of the rate’s interval: ±%s points now", trimNumber(points[0].Value)),
+	}
+	half, n, ok := q.Gain.Next()
+	if !ok {
+		return &chart, "At the present pace the next three hours do not reach another whole step."
+	}
+	share := int(100 * q.Queue.MeasurementShare)
+	mix := fmt.Sprintf("Harm %d, measurement %d: ±%s points after %s.", 100-share, share, trimNumber(100*half), ui.WorkTime(q.Gain.Work(n)))
+	if other, ok := q.Other.Reaches(half); ok && share != 40 {
+		mix += fmt.Sprintf(" At 60/40: after %s.", ui.WorkTime(q.Other.Work(other)))
+	}
+	return &chart, mix
+}
+
+func filledBy(queue labeling.Queue, rule labeling.Rule) string {
+	text := taskClassWords(queue.TaskClass) + ", any flag, consent redacted or full"
+	for _, class := range labeling.Classes {
+		if limit, capped := rule.Cap(class); capped {
+			text += fmt.Sprintf(", at most %s %s a day", ui.Count(limit), classNouns[class])
+		}
+	}
+	return text + fmt.Sprintf(", measurement share %d %%. Set by %s.", int(100*queue.MeasurementShare), rule.Author)
+}
+
+// queueNext reserves the next item of a queue and leads to it.
+func (s *site) queueNext(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	slug := param(c, "queue")
+	r, err := labels.Reserve(c.UserContext(), actorOf(c), slug)
+	if errors.Is(err, labeling.ErrNothingFree) {
+		return s.see(c, "/queues/"+pathPart(slug))
+	}
+	if err != nil {
+		return err
+	}
+	return s.see(c, "/items/"+itemID(r.ItemID))
+}
