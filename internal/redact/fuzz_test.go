@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -98,6 +99,27 @@ func FuzzJSON(f *testing.F) {
 		twice, _, err := p.JSON(once)
 		if err != nil || !bytes.Equal(once, twice) {
 			t.Fatalf("%q\n once %q\ntwice %q (%v)", raw, once, twice, err)
+		}
+	})
+}
+
+// What has no finding in it must mean the same to every reader, so the names
+// and strings we judge must be those that encoding/json reads.
+func FuzzJSONStrings(f *testing.F) {
+	f.Add(`"\u0041\ud83d\ude00\ud83d\n\"\\\/"`)
+	f.Add(`"\ud83d\u0041\udc00x"`)
+	p, err := redact.New(redact.Config{Rules: []redact.Rule{{Name: "ALL", Pattern: `.+`}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		var want string
+		if json.Unmarshal([]byte(raw), &want) != nil || strings.ContainsAny(want, "\r\n[{") || want == "" {
+			return
+		}
+		_, findings, err := p.JSON([]byte(raw))
+		if err != nil || len(findings) != 1 || findings[0].End != len(want) {
+			t.Fatalf("%s is %q of %d bytes to encoding/json; found %v, %v", raw, want, len(want), findings, err)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package redact
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -76,14 +77,11 @@ type mark struct {
 
 // origin maps an offset of the draft, not inside a token, to where it was.
 func (d *draft) origin(x int) int {
-	at := d.base + x
-	for _, m := range d.marks {
-		if m.end > x {
-			break
-		}
-		at = m.to + x - m.end
+	k := sort.Search(len(d.marks), func(k int) bool { return d.marks[k].end > x })
+	if k == 0 {
+		return d.base + x
 	}
-	return at
+	return d.marks[k-1].to + x - d.marks[k-1].end
 }
 
 // replace puts tokens in place of spans, which neither overlap nor cut a
@@ -120,11 +118,11 @@ func (d *draft) replace(p *Policy, spans []span) {
 
 func (d *draft) marksIn(start, end int) []mark {
 	var in []mark
-	for _, m := range d.marks {
-		if m.start >= start && m.end <= end {
-			m.start, m.end = m.start-start, m.end-start
-			in = append(in, m)
-		}
+	k := sort.Search(len(d.marks), func(k int) bool { return d.marks[k].start >= start })
+	for ; k < len(d.marks) && d.marks[k].end <= end; k++ {
+		m := d.marks[k]
+		m.start, m.end = m.start-start, m.end-start
+		in = append(in, m)
 	}
 	return in
 }
