@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/url"
 	"reflect"
 	"slices"
@@ -168,7 +169,7 @@ func setScalar(field reflect.Value, text string) error {
 		field.SetInt(n)
 	case reflect.Float64:
 		x, err := strconv.ParseFloat(text, 64)
-		if err != nil || x != x {
+		if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
 			return errors.New("must be a number")
 		}
 		field.SetFloat(x)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -45,7 +46,7 @@ func (s *site) page(c *fiber.Ctx, p ui.Page, body templ.Component) error {
 	if p.Toast == nil {
 		p.Toast = s.said(c)
 	}
-	shell := ui.Shell{Page: p, Viewer: s.viewer(c, v), Assets: s.assets(), Body: body}
+	shell := ui.Shell{Page: p, Viewer: s.viewer(c, v), Assets: s.assets, Body: body}
 	return s.render(c, v, shell)
 }
 
@@ -89,6 +90,7 @@ func (s *site) viewer(c *fiber.Ctx, v visitor) ui.Viewer {
 	viewer.Role = rolesInWords(v.actor.Roles)
 	viewer.Theme = v.session.Person.Theme
 	viewer.SignOut = "/logout"
+	viewer.Licences = licencesAddress()
 	viewer.Menu = s.visible(c, v, menu)
 	if v.session.SecondFactorDue {
 		return viewer
@@ -204,6 +206,30 @@ func (s *site) saidCookie() string {
 	}
 	return "assay-said"
 }
+
+// download answers with a file that is written while it is sent. It is an
+// attachment that no browser shows as a page of ours. A failure half-way
+// breaks the connection, so that a part never looks like the whole.
+func (s *site) download(c *fiber.Ctx, name, kind string, write func(ctx context.Context, w io.Writer) error) error {
+	c.Set(fiber.HeaderContentType, kind)
+	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+name+`"`)
+	c.Append(fiber.HeaderContentSecurityPolicy, "sandbox")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), downloadTimeout)
+	reader, writer := io.Pipe()
+	ref, route := referenceOf(c), routeOf(c)
+	go func() {
+		defer cancel()
+		err := write(ctx, writer)
+		if err != nil {
+			s.log().Error("a download broke off", "reference", ref, "route", route, "error", loggable(err))
+		}
+		writer.CloseWithError(err)
+	}()
+	c.Context().SetBodyStream(reader, -1)
+	return nil
+}
+
+const downloadTimeout = 10 * time.Minute
 
 // troublePage is the page of an error: what did not happen, why, what is safe,
 // what to do, a reference when it was ours.

@@ -23,7 +23,7 @@ type match struct {
 // finders look for what a person types, each stage's in a file of its own. A
 // finder returns only what the actor may open.
 func finders() []finder {
-	return []finder{(*site).findPages}
+	return []finder{(*site).findPages, (*site).findSessions}
 }
 
 type finder func(s *site, c *fiber.Ctx, actor auth.Actor, text string) ([]match, error)
@@ -55,8 +55,29 @@ func (s *site) searchShow(c *fiber.Ctx) error {
 		p.Matches = append(p.Matches, found...)
 	}
 	slices.SortStableFunc(p.Matches, func(a, b match) int { return cmp.Compare(b.Weight, a.Weight) })
+	if strings.Contains(c.Get(fiber.HeaderAccept), fiber.MIMEApplicationJSON) {
+		return c.JSON(paletteRows(p.Matches))
+	}
 	p.Matches = p.Matches[:min(len(p.Matches), searchShows)]
 	return s.page(c, ui.Page{Title: "Search"}, p.draw())
+}
+
+// paletteRow is a match as the palette draws it.
+type paletteRow struct {
+	Icon ui.Icon `json:"icon"`
+	Name string  `json:"name"`
+	Why  string  `json:"why"`
+	URL  string  `json:"url"`
+}
+
+const paletteShows = 8
+
+func paletteRows(matches []match) []paletteRow {
+	rows := []paletteRow{}
+	for _, m := range matches[:min(len(matches), paletteShows)] {
+		rows = append(rows, paletteRow{m.Icon, m.Name, m.Why, m.URL})
+	}
+	return rows
 }
 
 // findPages finds the pages this person may open, by name.

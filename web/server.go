@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,11 +32,12 @@ const (
 // New returns the product's HTTP application, not yet listening: hand it a
 // listener with app.Listener, end it with app.ShutdownWithContext.
 func New(config Config, stages Stages) (*fiber.App, error) {
-	app, _, err := open(config, stages)
+	app, _, err := open(config, stages, routes())
 	return app, err
 }
 
-func open(config Config, stages Stages) (*fiber.App, *site, error) {
+// open builds the application on a route table; tests bring one of their own.
+func open(config Config, stages Stages, table []route) (*fiber.App, *site, error) {
 	origin, secure, err := originOf(cmp.Or(config.PublicURL, "http://127.0.0.1:8080"))
 	if err != nil {
 		return nil, nil, err
@@ -64,13 +66,13 @@ func open(config Config, stages Stages) (*fiber.App, *site, error) {
 		ErrorHandler:                 s.fail,
 	})
 	s.boundServer(app.Server())
-	s.files = hashFiles(config.Static)
+	s.assets = pageAssets()
 	s.pages = map[string]route{}
 	if s.openapi, err = json.MarshalIndent(openapi(routes(), operations()), "", "  "); err != nil {
 		return nil, nil, fmt.Errorf("write the OpenAPI document: %w", err)
 	}
 	app.Use(s.enter)
-	for _, r := range routes() {
+	for _, r := range table {
 		if r.Access.who == nobody || r.Handle == nil {
 			return nil, nil, fmt.Errorf("route %s %s has no access", r.Method, r.Path)
 		}
@@ -128,14 +130,23 @@ func (s *site) holdsKey(credential string) bool {
 	return err == nil
 }
 
-// isIngest reports whether the address takes batches of events.
+// isIngest reports whether the address takes batches.
 func isIngest(method, path string) bool {
-	for _, r := range routes() {
-		if r.Access.ingest && r.Method == method && r.Path == path {
-			return true
+	return slices.ContainsFunc(routes(), func(r route) bool { return r.Access.ingest && r.Method == method && r.matches(path) })
+}
+
+// matches reports whether a path is one of the route's.
+func (r route) matches(path string) bool {
+	want, got := strings.Split(r.Path, "/"), strings.Split(path, "/")
+	if len(want) != len(got) {
+		return false
+	}
+	for i, part := range want {
+		if !strings.HasPrefix(part, ":") && part != got[i] {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // enter is around everything: headers, the time an answer may take, panics,

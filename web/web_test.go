@@ -38,12 +38,14 @@ type world struct {
 	config Config
 	stages Stages
 	ids    map[auth.Role]int64
+	made   int     // people made on the way
+	table  []route // what the door opens on; routes() unless an option changes it
 }
 
 // newWorld starts it; each option may change configuration and stages before.
 func newWorld(t testing.TB, options ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, pool: postgrestest.Database(t), log: &logBook{}, clock: &clock{}, ids: map[auth.Role]int64{}}
+	w := &world{t: t, pool: postgrestest.Database(t), log: &logBook{}, clock: &clock{}, ids: map[auth.Role]int64{}, table: routes()}
 	secret := bytes.Repeat([]byte("s"), 32)
 	w.stages = Stages{
 		DB:     w.pool,
@@ -60,7 +62,7 @@ func newWorld(t testing.TB, options ...func(*world)) *world {
 		option(w)
 	}
 	w.stages.People.Demo = w.config.Demo
-	if w.app, w.site, err = open(w.config, w.stages); err != nil {
+	if w.app, w.site, err = open(w.config, w.stages, w.table); err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan struct{})
@@ -74,6 +76,9 @@ func newWorld(t testing.TB, options ...func(*world)) *world {
 	}
 	return w
 }
+
+// with adds a route of the test's own.
+func with(r route) func(*world) { return func(w *world) { w.table = append(w.table, r) } }
 
 // person adds an account.
 func (w *world) person(email string, roles ...auth.Role) int64 {
