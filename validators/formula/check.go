@@ -328,7 +328,7 @@ func (j *judge) unexpected(out Outcome, r Result) Outcome {
 }
 
 func (j *judge) compared(out Outcome, r Result, reading Entered) Outcome {
-	c := Compare(r.Value, j.want, j.in.Expected.Tolerance)
+	c := Compare(r.Value, j.want, max(j.in.Expected.Tolerance, r.Coarse))
 	if c.Equal {
 		message := fmt.Sprintf("The formula gives %s, as expected.", shown(r.Value))
 		if reading == EnteredIntersect && j.in.Entered == EnteredEither {

@@ -21,6 +21,7 @@ type evaluator struct {
 	naming  map[string]bool  // defined names being evaluated
 	unnamed map[string]node  // names nobody knows, with where they stand
 	texts   map[string]match // compiled criteria and patterns
+	coarse  float64          // see Result.Coarse
 }
 
 // frame is where a node is evaluated: which cell, which reading, which names.
@@ -133,7 +134,7 @@ func (e *evaluator) finish(v Value, f frame) Value {
 	case KindLambda:
 		return errCalc
 	}
-	if v.kind == KindArray && f.legacy {
+	if v.kind == KindArray && (f.legacy || v.array().rows == 1 && v.array().cols == 1) {
 		v = v.array().At(0, 0)
 	}
 	if v.kind == KindBlank || v.kind == KindMissing {
@@ -537,8 +538,8 @@ func (e *evaluator) unary(n *unaryNode, f frame) Value {
 		return v
 	case '#':
 		return e.spilled(e.eval(n.x, f))
-	case '+':
-		return e.eval(n.x, f)
+	case '+': // changes no value, but makes an array of a range
+		return e.operand(n.x, f)
 	}
 	v := e.operand(n.x, f)
 	return e.mapValue(v, func(x Value) Value {

@@ -20,6 +20,7 @@ type Result struct {
 	Findings []Finding
 	Steps    int
 	Unknown  []Unknown // names nobody knows: the cause of a #NAME?
+	Coarse   float64   // the relative error Excel itself makes in the functions called; 0 for none
 }
 
 // Unknown is a function, name or table the workbook and Excel do not have.
@@ -50,7 +51,7 @@ func (w *Workbook) Evaluate(ctx context.Context, cell, text string, entered Ente
 	defer w.forget()
 	value, refusal := e.run(t, at)
 	result.Value, result.Refused, result.Steps = value, refusal, e.steps
-	result.Trace, result.Unknown = e.readsOf(), e.unknowns()
+	result.Trace, result.Unknown, result.Coarse = e.readsOf(), e.unknowns(), e.coarse
 	return result
 }
 
@@ -110,4 +111,11 @@ func (e *evaluator) unknowns() []Unknown {
 		out = append(out, u)
 	}
 	return out
+}
+
+// coarseness is how exactly Excel computes some functions: by approximations of
+// eight digits, or by steps that end when they no longer change the seventh.
+var coarseness = map[string]float64{
+	"BESSELI": 1e-7, "BESSELJ": 1e-7, "BESSELK": 1e-7, "BESSELY": 1e-7,
+	"IRR": 1e-6, "XIRR": 1e-6, "RATE": 1e-6, "YIELD": 1e-6, "ODDLYIELD": 1e-6,
 }

@@ -151,6 +151,7 @@ func (e *evaluator) call(n *callNode, f frame) Value {
 		}
 		args[i] = v
 	}
+	e.coarse = max(e.coarse, coarseness[fn.name])
 	c := call{e: e, fn: fn, f: f, nodes: n.args, args: args}
 	if lift {
 		return c.each()
