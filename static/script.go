@@ -27,7 +27,7 @@ func script() []byte {
 	var out bytes.Buffer
 	if htmx, err := source.ReadFile("third_party/htmx.js"); err == nil {
 		out.Write(htmx)
-		out.WriteString("\n")
+		out.WriteString("\nglobalThis.htmx = htmx\n")
 	}
 	for _, name := range modules() {
 		body := read(name)

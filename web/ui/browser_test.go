@@ -151,7 +151,7 @@ func axe(t *testing.T) string {
 
 var (
 	widths = []int64{1440, 1024, 390}
-	themes = []string{"light", "dark"}
+	shades = []string{"light", "dark"}
 )
 
 func TestGallery(t *testing.T) {
@@ -163,7 +163,7 @@ func TestGallery(t *testing.T) {
 	tab := browser(t)
 	for _, name := range slices.Sorted(maps.Keys(gallery)) {
 		for _, width := range widths {
-			for _, theme := range themes {
+			for _, theme := range shades {
 				t.Run(fmt.Sprintf("%s at %d %s", name, width, theme), func(t *testing.T) {
 					do(t, tab, chromedp.EmulateViewport(width, 900), chromedp.Navigate(origin+"/gallery/"+name+"?theme="+theme))
 					js[int](t, tab, `document.fonts.ready.then(() => 0)`)

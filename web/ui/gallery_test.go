@@ -80,7 +80,8 @@ func shellOf(name, role string, p Page, body ...any) Shell {
 		Viewer: Viewer{
 			Name: name, Role: role, Nav: nav(p.Nav), Search: "/search", SignOut: "/logout", KeysURL: "/settings/keys",
 			Licences: "/licences", Reader: Reader{Now: now, Token: "t0k3n"},
-			Menu: []Link{{Text: "Settings", URL: "/settings"}},
+			Display: &Display{Post: "/settings/display", Keep: []Kept{{"time_zone", "UTC"}}},
+			Menu:    []Link{{Text: "Settings", URL: "/settings"}},
 			Accounts: []Account{{Role: "labeler", Name: "Ines Okafor", Post: "/switch", Value: "1", Current: true},
 				{Role: "engineer", Name: "Anna Lindqvist", Post: "/switch", Value: "3"}},
 		},
@@ -141,8 +142,8 @@ func questions(chosen string, spans []Marked) templ.Component {
 		GuideNote{Version: "Guide 7", Name: "Formula answers", Opens: "guide", URL: "/guides",
 			Rule: Words("Judge the formula and every sentence around it. One false statement that a user would act on is enough for ", Guide("hallucinated"), ", even if the formula runs.")},
 		StandardChoices(chosen, meanings),
-		Reasons{Items: []Reason{{"wrong_value", "Wrong value stated", true}, {"wrong_range", "Wrong range or criterion", false},
-			{"invented_function", "Invented function", false}, {"false_explanation", "False explanation", true},
+		Reasons{Items: []Reason{{"wrong_value", "Wrong value stated", chosen != ""}, {"wrong_range", "Wrong range or criterion", false},
+			{"invented_function", "Invented function", false}, {"false_explanation", "False explanation", chosen != ""},
 			{"ignores_question", "Ignores the question", false}, {"other", "Other", false}}},
 		in(Extra{ID: "spans", Label: "Spans", Act: ActMark}, SpanList{Text: answer, Spans: spans, Empty: "None. Needed for hallucinated."}),
 		in(Extra{ID: "correct", Label: "Correction", Act: ActCorrection},
@@ -195,7 +196,7 @@ func labelPage(blind bool) Shell {
 	sentences := Sentences(answer)
 	spans := []Marked{{sentences[1].Start, sentences[1].End - 1, "a", Bad}, {sentences[2].Start, sentences[2].End, "b", Bad}}
 	artifact := Artifact{ID: "artifact", Kind: "Formula", Icon: IconSigma, Where: "F2, en-US", Verdict: "fail", Reason: "value differs from the response", Version: "formula 1.4.2",
-		Source:   Code{Text: formula, Tokens: Tokens("formula", formula), Marks: []CodeMark{{len(formula) - 28, len(formula) - 1, Bad}}},
+		Source:   Code{Text: formula, Tokens: Tokens("formula", formula), Marks: []CodeMark{{len(formula) - 27, len(formula) - 1, Bad}}},
 		Evidence: []templ.Component{orders(true)},
 		Findings: []Finding{
 			{Mark: MarkFail, Bold: "Gives 6,612.50.", Text: "Two engines agree. The response states 4,632.50."},

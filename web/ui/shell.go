@@ -55,6 +55,7 @@ type Viewer struct {
 	SignOut  string    // address the sign-out form posts to; empty: nobody is signed in
 	Search   string    // address of the search page; empty: none
 	KeysURL  string    // where keys are rebound and turned off
+	Display  *Display  // where the theme is kept; nil: no theme switch
 	Licences string    // address of the third-party licences
 }
 
@@ -65,6 +66,14 @@ type Account struct {
 	Post    string // address; Value is sent as "account"
 	Value   string
 	Current bool
+}
+
+// Display is the form that keeps how this person sees the product. The theme
+// is sent as Field; Keep are the other fields of the same form, as they are.
+type Display struct {
+	Post  string
+	Field string // default "theme"
+	Keep  []Kept
 }
 
 // Assets are the addresses of what a page loads, and the sprite itself.
@@ -125,6 +134,9 @@ func divides(items []NavItem, i int) bool { return i > 0 && items[i].Group != it
 const htmxConfig = `{"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0,` +
 	`"refreshOnHistoryMiss":true,"includeIndicatorStyles":false,"scrollBehavior":"auto","globalViewTransitions":false,` +
 	`"defaultFocusScroll":false,"getCacheBusterParam":false}`
+
+// themes are the switch of the menu: what is sent, what is said.
+var themes = []Option{{Value: "light", Label: "light"}, {Value: "dark", Label: "dark"}, {Value: "", Label: "system"}}
 
 func layoutName(l Layout) string { return cmp.Or(string(l), "flow") }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"time"
+	"unicode/utf8"
 )
 
 // Timeline is a session as lanes on one scale: bars for what took time, marks
@@ -142,7 +143,7 @@ func (m LaneMark) name() string {
 // inside says whether a label of this length fits into a bar so wide, in a
 // lane of about 800 px.
 func (t Timeline) inside(b Bar) bool {
-	return (t.at(b.To)-t.at(b.From))*8 > float64(len(b.Label))*5.5+8
+	return (t.at(b.To)-t.at(b.From))*8 > float64(utf8.RuneCountInString(b.Label))*5.5+8
 }
 
 func (m Minimap) height(b Bin) float64 {
