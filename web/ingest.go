@@ -1,0 +1,78 @@
+package web
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"assay/internal/fault"
+	"assay/telemetry"
+)
+
+// events returns the stage behind ingest and the session pages.
+func (s *site) events() (*telemetry.Store, error) {
+	if s.Telemetry == nil {
+		return nil, fault.Say(fault.Unavailable, "Sessions cannot be read now.")
+	}
+	return s.Telemetry, nil
+}
+
+// eventsIngest takes a batch of events. 202 means that what it counts as
+// accepted is durable.
+func (s *site) eventsIngest(c *fiber.Ctx) error {
+	store, err := s.events()
+	if err != nil {
+		return err
+	}
+	body, err := readBody(c, bodyLimits{})
+	if err != nil {
+		return err
+	}
+	receipt, err := store.Ingest(c.UserContext(), actorOf(c), body)
+	if err != nil {
+		return err
+	}
+	return c.Status(fiber.StatusAccepted).JSON(receipt)
+}
+
+// insertEvents is the one query clients of ClickHouse's insert address may
+// send: it is the same ingest, and nothing of it reaches ClickHouse.
+var insertEvents = regexp.MustCompile(`(?i)^\s*INSERT\s+INTO\s+(?:TABLE\s+)?assistant_events_raw(?:\s*\([\w\s,]*\))?\s+FORMAT\s+JSONEachRow\s*;?\s*$`)
+
+func (s *site) clickhouseInsert(c *fiber.Ctx) error {
+	if !insertEvents.MatchString(strings.Clone(c.Query("query"))) {
+		return fault.Say(fault.Denied, "This address takes one query: INSERT INTO assistant_events_raw FORMAT JSONEachRow.")
+	}
+	return s.eventsIngest(c)
+}
+
+const receiptSchema = `{"type":"object","required":["accepted","duplicate","rejected"],"properties":{
+	"accepted":{"type":"integer"},"duplicate":{"type":"integer"},
+	"rejected":{"type":"array","items":{"type":"object","required":["index","error"],"properties":{"index":{"type":"integer"},"error":{"type":"string"}}}}}}`
+
+var telemetryOperations = map[string]operation{
+	"POST /v1/events": {
+		Summary: "Take events: one object, an array, {\"events\":[…]} or JSON Lines; plain, gzip or zstd. A bad event never costs its neighbours.",
+		Body:    &content{Words: "events"},
+		Answers: map[int]content{202: {Words: "durable", Schema: receiptSchema}}},
+	"POST /": {
+		Summary: "The same ingest for clients of ClickHouse's insert address. Any other query is refused.",
+		Query:   []parameter{{Name: "query", Words: "INSERT INTO assistant_events_raw FORMAT JSONEachRow", Required: true}},
+		Body:    &content{Words: "one event a line"},
+		Answers: map[int]content{202: {Words: "durable", Schema: receiptSchema}}},
+	"GET /v1/sessions": {
+		Summary: "Sessions with an event in the window that meet the filters, the latest first.",
+		Query: []parameter{
+			{Name: "when", Words: "1h, 24h, 7d, 30d, all, or empty for the last 24 hours that hold events"},
+			{Name: "from", Words: "RFC 3339 or a UTC day; with to it replaces when"}, {Name: "to", Words: "exclusive"},
+			{Name: "task_class"}, {Name: "model_version"}, {Name: "template", Words: "prompt template id"}, {Name: "env"},
+			{Name: "flag", Words: "a flag, or any"}, {Name: "verdict", Words: "pass, fail, inconclusive"},
+			{Name: "label", Words: "correct, partially_correct, hallucinated, cannot_tell"},
+			{Name: "q", Words: "text somewhere in the redacted content"}, {Name: "cursor", Words: "older or newer of another page"}, {Name: "limit", Words: "1 to 200, default 50"}},
+		Answers: map[int]content{200: {Words: "a page of sessions and how many there are in all"}}},
+	"GET /v1/sessions/:session": {
+		Summary: "One session: its events in order, a page at a time.",
+		Query:   []parameter{{Name: "event", Words: "the page with this event"}, {Name: "at", Words: "the page that begins at this place, from 0"}},
+		Answers: map[int]content{200: {Words: "the session"}, 404: {Words: "no such session, or not for you"}}},
+}

@@ -1,0 +1,206 @@
+package web
+
+import (
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"assay/telemetry"
+	"assay/web/ui"
+)
+
+// kindSign shows what an event is: a gate by its lozenge, the rest by icon.
+func kindSign(e telemetry.TimelineEvent) templ.Component {
+	if e.Kind == telemetry.KindGate {
+		return gateMark(e).Named(gateWords(e))
+	}
+	return ui.Words(kindIcons[e.Kind], ui.Hidden(e.Kind))
+}
+
+func gateMark(e telemetry.TimelineEvent) ui.Mark {
+	if e.UnsafeServed || e.Failed {
+		return ui.MarkFailed
+	}
+	return ui.MarkHolds
+}
+
+func gateWords(e telemetry.TimelineEvent) string {
+	if gateMark(e) == ui.MarkFailed {
+		return "failed"
+	}
+	return "holds"
+}
+
+var kindIcons = map[telemetry.Kind]ui.Icon{
+	telemetry.KindExposure: ui.IconEye, telemetry.KindPrompt: ui.IconMessage, telemetry.KindTool: ui.IconWrench, telemetry.KindFile: ui.IconFile,
+	telemetry.KindFeedback: ui.IconThumbsDown, telemetry.KindCorrection: ui.IconUndo, telemetry.KindOutcome: ui.IconCheck,
+	telemetry.KindModel: ui.IconSparkles, telemetry.KindValidator: ui.IconShield, telemetry.KindGate: ui.IconMilestone,
+	telemetry.KindError: ui.IconAlert, telemetry.KindSpan: ui.IconActivity,
+}
+
+// kindNames are the lanes in their order: the person's machine, the cloud.
+var kindNames = []struct {
+	kind telemetry.Kind
+	name string
+}{
+	{telemetry.KindExposure, "Exposure"}, {telemetry.KindPrompt, "Prompt"}, {telemetry.KindTool, "Tool"}, {telemetry.KindFile, "File"},
+	{telemetry.KindFeedback, "Feedback"}, {telemetry.KindCorrection, "Correction"}, {telemetry.KindOutcome, "Outcome"},
+	{telemetry.KindModel, "Model"}, {telemetry.KindValidator, "Validator"}, {telemetry.KindGate, "Claim gate"},
+	{telemetry.KindError, "Error"}, {telemetry.KindSpan, "Span"},
+}
+
+// lanesOf draws what is shown on one scale, the two clocks apart.
+func lanesOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineEvent) ui.Timeline {
+	start := d.Page[0].Start()
+	end := d.Page[0].At
+	for _, e := range d.Page {
+		if e.Start().Before(start) {
+			start = e.Start()
+		}
+		if e.At.After(end) {
+			end = e.At
+		}
+	}
+	t := ui.Timeline{Start: start, To: max(end.Sub(start)*104/100, time.Second), Name: "Events from " + start.UTC().Format("15:04:05") + " to " + end.UTC().Format("15:04:05") + " UTC"}
+	lanes := map[telemetry.Side]map[telemetry.Kind]*ui.Lane{telemetry.Desktop: {}, telemetry.Cloud: {}}
+	lane := func(side telemetry.Side, kind telemetry.Kind) *ui.Lane {
+		if lanes[side][kind] == nil {
+			lanes[side][kind] = &ui.Lane{Icon: kindIcons[kind]}
+		}
+		lanes[side][kind].Count++
+		return lanes[side][kind]
+	}
+	for _, e := range d.Page {
+		current := e.EventID == selected.EventID
+		drawEvent(lane(e.Side, e.Kind), e, start, at, current)
+		if e.Prompt != "" {
+			l := lane(telemetry.Desktop, telemetry.KindPrompt)
+			l.Marks = append(l.Marks, ui.LaneMark{At: e.Start().Sub(start), Icon: ui.IconMessage, URL: at.event(e.EventID, ""), Name: "prompt"})
+		}
+		if d.FirstFailed != nil && e.EventID == d.FirstFailed.EventID {
+			t.Fault, t.HasFault = e.At.Sub(start), true
+		}
+	}
+	drawVerdicts(d, start, at, lane)
+	for _, group := range []struct {
+		side       telemetry.Side
+		name, note string
+	}{{telemetry.Desktop, "Desktop, local clock", ""}, {telemetry.Cloud, "Cloud", skewWords(d)}} {
+		g := ui.LaneGroup{Name: group.name, Note: group.note}
+		for _, k := range kindNames {
+			if l := lanes[group.side][k.kind]; l != nil {
+				l.Name = k.name
+				thin(l)
+				g.Lanes = append(g.Lanes, *l)
+			}
+		}
+		if len(g.Lanes) > 0 {
+			t.Groups = append(t.Groups, g)
+		}
+	}
+	return t
+}
+
+// skewWords says how far apart the two clocks were measured to be.
+func skewWords(d telemetry.SessionDetail) string {
+	if !d.SkewMeasured {
+		return ""
+	}
+	ms := d.Skew.Milliseconds()
+	switch {
+	case ms > 0:
+		return "Desktop clock runs " + ui.Milliseconds(float64(ms)) + " ahead (measured at ingest, not corrected)"
+	case ms < 0:
+		return "Desktop clock runs " + ui.Milliseconds(float64(-ms)) + " behind (measured at ingest, not corrected)"
+	}
+	return "Both clocks agree (measured at ingest)"
+}
+
+func drawEvent(l *ui.Lane, e telemetry.TimelineEvent, start time.Time, at sessionAt, current bool) {
+	link, offset := at.event(e.EventID, ""), e.At.Sub(start)
+	switch {
+	case e.TookMS != nil && *e.TookMS > 0 && e.Kind != telemetry.KindGate:
+		bar := ui.Bar{From: e.Start().Sub(start), To: offset, URL: link, Current: current, Name: e.What + ", " + took(e.TookMS)}
+		if e.Kind == telemetry.KindModel {
+			bar.Tone = ui.Accent
+			if first, ok := e.FirstToken(); ok {
+				bar.First = first.Sub(start)
+				bar.Label = took(e.TTFTMS)
+				bar.Name += ", first token after " + took(e.TTFTMS)
+			}
+		} else {
+			bar.Label = clip(e.What, 24)
+			if e.Failed {
+				bar.Tone = ui.Bad
+			}
+		}
+		l.Bars = append(l.Bars, bar)
+	case e.Kind == telemetry.KindGate:
+		mark := ui.LaneMark{At: offset, Mark: gateMark(e), URL: link, Current: current, Name: e.What + ", " + gateWords(e)}
+		if mark.Mark == ui.MarkFailed {
+			mark.Label, mark.Tone = clip(e.What, 40), ui.Bad
+		}
+		l.Marks = append(l.Marks, mark)
+	default:
+		l.Marks = append(l.Marks, ui.LaneMark{At: offset, Icon: kindIcons[e.Kind], Tone: eventTone(e), Label: shortLabel(e), URL: link, Current: current, Name: e.What})
+	}
+}
+
+func eventTone(e telemetry.TimelineEvent) ui.Tone {
+	if e.Failed || e.Kind == telemetry.KindFeedback && strings.HasPrefix(e.Detail, "down") {
+		return ui.Bad
+	}
+	return ui.Neutral
+}
+
+// shortLabel is what stands beside a mark; a lane of many has none.
+func shortLabel(e telemetry.TimelineEvent) string {
+	switch e.Kind {
+	case telemetry.KindFeedback, telemetry.KindOutcome, telemetry.KindExposure:
+		return clip(e.Detail, 40)
+	case telemetry.KindError:
+		return clip(e.What, 40)
+	}
+	return ""
+}
+
+// drawVerdicts puts what machines said where the response ended: they look at
+// it later, and when is in the details.
+func drawVerdicts(d telemetry.SessionDetail, start time.Time, at sessionAt, lane func(telemetry.Side, telemetry.Kind) *ui.Lane) {
+	for _, v := range d.Verdicts {
+		for _, e := range d.Page {
+			if e.EventID != v.EventID {
+				continue
+			}
+			mark := ui.LaneMark{At: e.At.Sub(start), Mark: ui.MarkOf(v.Verdict), URL: at.event(e.EventID, "evidence"), Name: v.Validator + ": " + v.Verdict}
+			if v.Verdict == "fail" {
+				mark.Label, mark.Tone = clip(v.Validator+" "+v.Version+": "+v.Message, 60), ui.Bad
+			}
+			l := lane(telemetry.Cloud, telemetry.KindValidator)
+			l.Marks = append(l.Marks, mark)
+		}
+	}
+}
+
+// crowded is how many marks a lane shows with their words and icons.
+const crowded = 24
+
+// thin makes strokes of the marks of a crowded lane and drops their words.
+func thin(l *ui.Lane) {
+	if len(l.Marks) <= crowded {
+		for i := range l.Marks {
+			if i+1 < len(l.Marks) && l.Marks[i+1].Label != "" && !l.Marks[i].Current && l.Marks[i].Tone == ui.Neutral {
+				l.Marks[i].Label = ""
+			}
+		}
+		return
+	}
+	for i := range l.Marks {
+		m := &l.Marks[i]
+		m.Label = ""
+		if m.Mark == "" && !m.Current {
+			m.Tick, m.Icon = true, ""
+		}
+	}
+}
