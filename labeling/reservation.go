@@ -132,16 +132,17 @@ const (
 // else holds the next item for them. It returns ErrNothingFree when there is
 // none.
 func (s *Store) Reserve(ctx context.Context, actor auth.Actor, queue string) (Reservation, error) {
-	return s.reserve(ctx, actor, queue, 0)
+	return s.reserve(ctx, actor, queue, s.heldBy)
 }
 
-// ReserveAhead holds one item beside the one the actor is reading, so that the
-// next is there when the label is given. What is already held serves.
-func (s *Store) ReserveAhead(ctx context.Context, actor auth.Actor, queue string, reading int64) (Reservation, error) {
-	return s.reserve(ctx, actor, queue, reading)
+// ReserveAhead holds one item beside those the actor has open, so that the
+// next is there when a label is given. What is held and was never opened
+// serves: never the item whose label is on its way at this moment.
+func (s *Store) ReserveAhead(ctx context.Context, actor auth.Actor, queue string) (Reservation, error) {
+	return s.reserve(ctx, actor, queue, s.heldUnopened)
 }
 
-func (s *Store) reserve(ctx context.Context, actor auth.Actor, slug string, beside int64) (Reservation, error) {
+func (s *Store) reserve(ctx context.Context, actor auth.Actor, slug string, held func(ctx context.Context, labeler, queue int64) (Reservation, error)) (Reservation, error) {
 	if err := actor.Require(auth.Label); err != nil {
 		return Reservation{}, err
 	}
@@ -153,22 +154,30 @@ func (s *Store) reserve(ctx context.Context, actor auth.Actor, slug string, besi
 	if err != nil {
 		return Reservation{}, err
 	}
-	held, err := s.heldBy(ctx, labeler, queue.ID, beside)
+	r, err := held(ctx, labeler, queue.ID)
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
-		return held, err
+		return r, err
 	}
 	return s.reserveFrom(ctx, queue, labeler)
 }
 
-// heldBy returns the oldest unexpired reservation of the labeler in the queue,
-// except of one item.
-func (s *Store) heldBy(ctx context.Context, labeler, queue, except int64) (Reservation, error) {
+// heldBy returns the oldest unexpired reservation of the labeler in the queue.
+func (s *Store) heldBy(ctx context.Context, labeler, queue int64) (Reservation, error) {
 	rows, _ := s.DB.Query(ctx, `
 		SELECT `+reservationColumns+` FROM reservations
-		WHERE labeler_id = $1 AND queue_id = $2 AND item_id <> $3
-		  AND state = 'held' AND lease_until > clock_timestamp()
+		WHERE labeler_id = $1 AND queue_id = $2 AND state = 'held' AND lease_until > clock_timestamp()
 		ORDER BY id
-		LIMIT 1`, labeler, queue, except)
+		LIMIT 1`, labeler, queue)
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+}
+
+// heldUnopened returns the oldest of them that was never on a screen.
+func (s *Store) heldUnopened(ctx context.Context, labeler, queue int64) (Reservation, error) {
+	rows, _ := s.DB.Query(ctx, `
+		SELECT `+reservationColumns+` FROM reservations
+		WHERE labeler_id = $1 AND queue_id = $2 AND state = 'held' AND lease_until > clock_timestamp() AND opened_at IS NULL
+		ORDER BY id
+		LIMIT 1`, labeler, queue)
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
 }
 
@@ -356,11 +365,19 @@ func (s *Store) Present(ctx context.Context, actor auth.Actor, item int64) error
 	return nil
 }
 
-// Opened marks the reservation as shown. The time from here to the label is
-// what the label took; a page fetched ahead is not yet being read.
-func (s *Store) Opened(ctx context.Context, r Reservation) error {
-	_, err := s.DB.Exec(ctx, `
-		UPDATE reservations SET opened_at = clock_timestamp() WHERE id = $1 AND opened_at IS NULL`, r.ID)
+// Opened marks an item as on the actor's screen. The time from here to the
+// label is what the label took; a page fetched ahead is not yet being read.
+func (s *Store) Opened(ctx context.Context, actor auth.Actor, item int64) error {
+	if err := actor.Require(auth.Label); err != nil {
+		return err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return err
+	}
+	_, err = s.DB.Exec(ctx, `
+		UPDATE reservations SET opened_at = clock_timestamp()
+		WHERE item_id = $1 AND labeler_id = $2 AND state = 'held' AND opened_at IS NULL`, item, labeler)
 	return err
 }
 

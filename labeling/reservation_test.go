@@ -69,13 +69,23 @@ func TestWhatIsHeldIsServedAgain(t *testing.T) {
 	if err != nil || again.Token != first.Token {
 		t.Errorf("a second Start: want the same reservation, got %+v, %v", again, err)
 	}
-	ahead, err := s.ReserveAhead(t.Context(), person(1), queue.Slug, first.ItemID)
-	if err != nil || ahead.ItemID == first.ItemID {
-		t.Errorf("ahead: want another item, got %+v, %v", ahead, err)
+	if err := s.Opened(t.Context(), person(1), first.ItemID); err != nil {
+		t.Fatal(err)
 	}
-	repeat, err := s.ReserveAhead(t.Context(), person(1), queue.Slug, first.ItemID)
+	ahead, err := s.ReserveAhead(t.Context(), person(1), queue.Slug)
+	if err != nil || ahead.ItemID == first.ItemID {
+		t.Errorf("ahead: want another item than the open one, got %+v, %v", ahead, err)
+	}
+	repeat, err := s.ReserveAhead(t.Context(), person(1), queue.Slug)
 	if err != nil || repeat.Token != ahead.Token {
 		t.Errorf("ahead again: want %v, got %v, %v", ahead.Token, repeat.Token, err)
+	}
+	// The next is open, and the first one's label still on its way.
+	if err := s.Opened(t.Context(), person(1), ahead.ItemID); err != nil {
+		t.Fatal(err)
+	}
+	if third, err := s.ReserveAhead(t.Context(), person(1), queue.Slug); err != nil || third.ItemID == first.ItemID || third.ItemID == ahead.ItemID {
+		t.Errorf("ahead of the next: want a third item, got %+v, %v", third, err)
 	}
 }
 
@@ -224,7 +234,10 @@ func TestSkipLaterAndRelease(t *testing.T) {
 	if again := reserve(1); again.ItemID != ids[2] {
 		t.Errorf("what was released is free for all: want item %d, got %d", ids[2], again.ItemID)
 	}
-	if last := func() Reservation { r, _ := s.ReserveAhead(t.Context(), person(1), queue.Slug, ids[2]); return r }(); last.ItemID != ids[1] {
+	if err := s.Opened(t.Context(), person(1), ids[2]); err != nil {
+		t.Fatal(err)
+	}
+	if last, err := s.ReserveAhead(t.Context(), person(1), queue.Slug); err != nil || last.ItemID != ids[1] {
 		t.Errorf("what was put off comes back at the end: want item %d, got %d", ids[1], last.ItemID)
 	}
 	if other := reserve(2); other.ItemID != ids[0] {

@@ -128,8 +128,10 @@ func (s *site) itemPage(c *fiber.Ctx, item labeling.Item, toast *ui.Toast, troub
 	if item.Reservation == nil {
 		return s.page(c, page, buildKept(item, verdicts).draw())
 	}
-	if err := s.Labeling.Opened(ctx, *item.Reservation); err != nil {
-		return err
+	if !fetchedAhead(c) {
+		if err := s.Labeling.Opened(ctx, actor, item.ID); err != nil {
+			return err
+		}
 	}
 	surroundings, err := s.surroundings(ctx, c, item)
 	if err != nil {
@@ -147,6 +149,9 @@ func (s *site) itemPage(c *fiber.Ctx, item labeling.Item, toast *ui.Toast, troub
 	}
 	return s.page(c, page, p.draw())
 }
+
+// fetchedAhead reports whether a script asks for the page to show it later.
+func fetchedAhead(c *fiber.Ctx) bool { return c.Get("Sec-Fetch-Dest") == "empty" }
 
 // surroundings is what the bar and the rail say beside an item.
 type surroundings struct {
@@ -441,7 +446,7 @@ func (s *site) itemLabel(c *fiber.Ctx) error {
 		}
 		return c.JSON(labelTaken{
 			Said: fmt.Sprintf("Item %d labeled", item.Number), Bold: labelWords(label.Label), Mark: string(ui.MarkOf(label.Label)),
-			Undo: "/items/" + itemID(id) + "/undo", Seconds: 10,
+			Undo: "/items/" + itemID(id) + "/undo", Seconds: 10, Next: "/queues/" + item.Queue.Slug + "?after=" + itemID(id),
 		})
 	}
 	return s.seeNext(c, id)
@@ -450,10 +455,11 @@ func (s *site) itemLabel(c *fiber.Ctx) error {
 // labelTaken is what label.js is told after a submit.
 type labelTaken struct {
 	Said    string `json:"said"`
-	Bold    string `json:"bold"`
-	Mark    string `json:"mark"`
-	Undo    string `json:"undo"`
-	Seconds int    `json:"seconds"`
+	Bold    string `json:"bold,omitempty"`
+	Mark    string `json:"mark,omitempty"`
+	Undo    string `json:"undo,omitempty"`
+	Seconds int    `json:"seconds,omitempty"`
+	Next    string `json:"next,omitempty"` // where to go when nothing was fetched ahead
 }
 
 func readAnswer(c *fiber.Ctx) (int64, answerForm, error) {
@@ -556,7 +562,10 @@ func (s *site) itemAhead(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	next, err := labels.ReserveAhead(ctx, actor, item.Queue.Slug, id)
+	if err := labels.Opened(ctx, actor, id); err != nil { // it is what they read now
+		return err
+	}
+	next, err := labels.ReserveAhead(ctx, actor, item.Queue.Slug)
 	if errors.Is(err, labeling.ErrNothingFree) {
 		return s.see(c, "/queues/"+item.Queue.Slug)
 	}
@@ -631,7 +640,7 @@ func (s *site) itemLeave(c *fiber.Ctx, done string, leave func(context.Context, 
 		if err != nil {
 			return err
 		}
-		return c.JSON(labelTaken{Said: fmt.Sprintf("Item %d %s", item.Number, done)})
+		return c.JSON(labelTaken{Said: fmt.Sprintf("Item %d %s", item.Number, done), Next: "/queues/" + item.Queue.Slug})
 	}
 	return s.seeNext(c, id)
 }

@@ -49,7 +49,6 @@ func (b bookshelf) FrameTotals(context.Context, auth.Actor, time.Time) ([]teleme
 
 func (b bookshelf) CopyLabels(context.Context, []telemetry.LabelRow) error { return nil }
 
-
 // queued starts the product with responses in its queues: one per text, and a
 // formula with its cells and verdict when the text is "formula".
 func queued(t testing.TB, taskClass string, texts ...string) *world {

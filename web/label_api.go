@@ -93,7 +93,7 @@ func (s *site) reserveAPI(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := labels.Opened(ctx, r); err != nil {
+	if err := labels.Opened(ctx, actor, r.ItemID); err != nil {
 		return err
 	}
 	item, err := labels.Item(ctx, actor, r.ItemID)
