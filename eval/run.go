@@ -253,7 +253,7 @@ func (s *Store) noteOpening(ctx context.Context, actor auth.Actor, handoffID int
 	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
 			INSERT INTO window_openings (handoff_id, "window", person_id, opened_at)
-			SELECT h.id, $2, $3, $4
+			SELECT h.id, $2::text, $3::bigint, $4::timestamptz
 			FROM handoffs h
 			WHERE h.id = $1 AND NOT EXISTS (
 				SELECT FROM window_openings o
