@@ -50,6 +50,7 @@ const (
 	ReasonName       = "unknown_name"
 	ReasonType       = "type_differs"
 	ReasonCells      = "needs_cells"
+	ReasonReading    = "reading_differs"
 )
 
 // Outcome is the verdict on one formula.
@@ -76,17 +77,7 @@ type Evidence struct {
 // Check judges one formula. It always ends and never panics; what it cannot
 // know is inconclusive.
 func Check(ctx context.Context, in Input) (out Outcome) {
-	defer func() {
-		if r := recover(); r != nil {
-			out = Outcome{Inconclusive, ReasonInternal, fmt.Sprintf("The evaluator failed: %v.", r), out.Evidence}
-		}
-		if out.Evidence.Trace == nil {
-			out.Evidence.Trace = []Read{}
-		}
-		if out.Evidence.Findings == nil {
-			out.Evidence.Findings = []Finding{}
-		}
-	}()
+	defer out.settle()
 	out.Evidence = Evidence{Formula: clipTo(in.Formula, 2*maxFormulaLength), Cell: in.Cell}
 	sheet, err := in.sheet()
 	if err != nil {
@@ -96,15 +87,40 @@ func Check(ctx context.Context, in Input) (out Outcome) {
 	if err != nil {
 		return out.with(Inconclusive, ReasonInput, sentence(err))
 	}
-	j := judge{in: in, book: book, out: out}
+	return book.check(ctx, in, out)
+}
+
+// Check judges one formula by the cells of the workbook; those of the input
+// only say whether any were given.
+func (w *Workbook) Check(ctx context.Context, in Input) (out Outcome) {
+	defer out.settle()
+	out.Evidence = Evidence{Formula: clipTo(in.Formula, 2*maxFormulaLength), Cell: in.Cell}
+	return w.check(ctx, in, out)
+}
+
+func (w *Workbook) check(ctx context.Context, in Input, out Outcome) Outcome {
+	j := judge{in: in, book: w, out: out}
 	if in.Expected != nil {
+		var err error
 		if j.want, err = in.Expected.value(); err != nil {
 			return out.with(Inconclusive, ReasonInput, sentence(err))
 		}
-		out.Evidence.Expected = j.want.Plain()
-		j.out = out
+		j.out.Evidence.Expected = j.want.Plain()
 	}
 	return j.decide(ctx)
+}
+
+// settle turns a defect of ours into an outcome and leaves no list null.
+func (o *Outcome) settle() {
+	if r := recover(); r != nil {
+		*o = o.with(Inconclusive, ReasonInternal, fmt.Sprintf("The evaluator failed: %v.", r))
+	}
+	if o.Evidence.Trace == nil {
+		o.Evidence.Trace = []Read{}
+	}
+	if o.Evidence.Findings == nil {
+		o.Evidence.Findings = []Finding{}
+	}
 }
 
 // sentence makes a clause about the input a sentence.
@@ -239,25 +255,46 @@ func (j *judge) decide(ctx context.Context) Outcome {
 	if end, done := j.unacceptable(); done {
 		return end
 	}
-	readings := []Entered{j.in.Entered}
-	if j.in.Entered == EnteredEither {
-		readings = []Entered{EnteredDynamic, EnteredIntersect}
+	if j.in.Entered != EnteredEither {
+		return j.judged(j.book.Evaluate(ctx, j.in.Cell, j.in.Formula, j.in.Entered), j.in.Entered)
 	}
-	var first Outcome
-	for i, reading := range readings {
-		result := j.book.Evaluate(ctx, j.in.Cell, j.in.Formula, reading)
-		out := j.judged(result, reading)
-		if i == 0 {
-			first = out
-		}
-		if out.Verdict == Pass {
-			return out
-		}
-		if first.Verdict != Fail || first.Reason != ReasonWrongValue && first.Reason != ReasonWrongError && first.Reason != ReasonErrorValue {
-			break // another reading would not settle it
-		}
+	dynamic := j.book.Evaluate(ctx, j.in.Cell, j.in.Formula, EnteredDynamic)
+	out := j.judged(dynamic, EnteredDynamic)
+	if j.in.Expected == nil || j.want.kind == KindArray || strings.TrimSpace(j.in.Cell) == "" || !out.compared() {
+		return out
 	}
-	return first
+	spills := dynamic.Value.kind == KindArray
+	if out.Verdict == Pass && !spills {
+		return out
+	}
+	return j.reconciled(out, j.judged(j.book.Evaluate(ctx, j.in.Cell, j.in.Formula, EnteredIntersect), EnteredIntersect), spills)
+}
+
+// compared tells whether an outcome rests on the expected value.
+func (o Outcome) compared() bool {
+	switch o.Reason {
+	case ReasonEqual, ReasonWrongValue, ReasonWrongError, ReasonErrorValue:
+		return true
+	}
+	return false
+}
+
+// reconciled weighs the two readings of a formula nobody said how to read. One
+// expected value for a formula that would spill is what its one cell shows
+// where a range stands for one of its cells: there the stored reading decides.
+// Where only the other reading agrees, nothing is certain.
+func (j *judge) reconciled(dynamic, intersect Outcome, spills bool) Outcome {
+	switch {
+	case intersect.Verdict == Pass && spills:
+		if dynamic.Verdict != Pass {
+			intersect.Message += " It does so as a file stores it, with a range standing for one of its cells; typed into a current Excel it would spill."
+		}
+		return intersect
+	case intersect.Verdict == Pass || dynamic.Verdict == Pass:
+		return dynamic.with(Inconclusive, ReasonReading,
+			"The formula gives the expected value in one reading and not in the other: as typed into a current Excel it spills, as a file stores it a range stands for one of its cells.")
+	}
+	return dynamic
 }
 
 // unacceptable ends with what Excel refuses to take in at all.
@@ -296,7 +333,7 @@ func (j *judge) judged(r Result, reading Entered) Outcome {
 	if j.in.Expected == nil {
 		return j.unexpected(out, r)
 	}
-	return j.compared(out, r, reading)
+	return j.compared(out, r)
 }
 
 // unnamed ends where a name is to blame: a function that does not exist is the
@@ -327,14 +364,10 @@ func (j *judge) unexpected(out Outcome, r Result) Outcome {
 	return out.with(Pass, ReasonEvaluates, fmt.Sprintf("The formula evaluates and gives %s. There was no expected value to hold it against.", shown(r.Value)))
 }
 
-func (j *judge) compared(out Outcome, r Result, reading Entered) Outcome {
+func (j *judge) compared(out Outcome, r Result) Outcome {
 	c := Compare(r.Value, j.want, max(j.in.Expected.Tolerance, r.Coarse))
 	if c.Equal {
-		message := fmt.Sprintf("The formula gives %s, as expected.", shown(r.Value))
-		if reading == EnteredIntersect && j.in.Entered == EnteredEither {
-			message += " It does so as a file stores it, with a range standing for one of its cells; typed into a current Excel it would spill."
-		}
-		return out.with(Pass, ReasonEqual, message)
+		return out.with(Pass, ReasonEqual, fmt.Sprintf("The formula gives %s, as expected.", shown(r.Value)))
 	}
 	if c.Type {
 		return out.with(Inconclusive, ReasonType, "The formula is right but for the type: "+c.Why+".")

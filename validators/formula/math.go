@@ -180,7 +180,7 @@ func factorialOf(n float64) float64 {
 
 func factDouble(c *call) Value {
 	n := math.Trunc(c.num(0))
-	if n < -1 || n > 300 {
+	if c.num(0) < 0 || n > 300 {
 		return errNum
 	}
 	f := 1.0
