@@ -52,6 +52,12 @@ const (
 	// leastComplete is the share of sampled items that must be labeled, in each
 	// stratum, for a window to decide anything.
 	leastComplete = 0.8
+	// leastConsidered is the share of responses that must have their sampling
+	// decision: before, the window is still being flagged.
+	leastConsidered = 0.95
+	// leastOfDay is the share of a day's traffic that must be spoken for before
+	// the day has a point in the history.
+	leastOfDay = 0.8
 	// secondsPerLabel is what one label takes a person, for speaking of work.
 	secondsPerLabel = 45
 )
@@ -77,22 +83,27 @@ type Rate struct {
 	Labels     int            // counted labels, sample or not
 	CannotTell int
 	Bad        int
-	Responses  int64 // all of them
-	Readable   int64 // may be read by people
-	Complete   float64
-	Missing    int // sampled items that still have no label
+	Responses  int64   // all of them
+	Readable   int64   // may be read by people
+	Considered int64   // have their sampling decision
+	Complete   float64 // share of sampled items that are labeled
+	Least      float64 // the same in the stratum that is furthest behind
+	Missing    int     // sampled items that still have no label
 	Split      int64
 	Objective  *float64
 	Standing   Standing
-	Why        string // in words, when there is no data or the window is incomplete
-	Days       []DayRate
+	Why        string    // in words, when there is no data or the window is incomplete
+	FirstDay   time.Time // of the window, on which it answered
+	Days       []DayRate // one for each day asked for, oldest first
 	LastLabel  time.Time
 }
 
-// DayRate is one day of a row's history.
+// DayRate is one day of a row's history; not Defined where too little of the
+// day's traffic is spoken for.
 type DayRate struct {
-	Day   time.Time
-	Value float64
+	Day     time.Time
+	Value   float64
+	Defined bool
 	stats.Interval
 }
 
@@ -144,11 +155,18 @@ func (s *Store) Rates(ctx context.Context, actor auth.Actor, f RateFilter) (Rate
 	if err != nil {
 		return Rates{}, err
 	}
+	history := cells
+	if from := f.historyFrom(); f.Daily > 0 && from.Before(f.From) {
+		history, err = s.Labels.Sample(ctx, actor, labeling.SampleFilter{From: from, To: f.To, TaskClass: f.TaskClass})
+		if err != nil {
+			return Rates{}, err
+		}
+	}
 	objectives, err := s.objectives(ctx, f.Outcome)
 	if err != nil {
 		return Rates{}, err
 	}
-	return tabulate(f, cells, objectives, s.now())
+	return tabulate(f, cells, history, objectives, s.now())
 }
 
 // objectives are the agreed limits by task class.
@@ -170,39 +188,57 @@ func (s *Store) objectives(ctx context.Context, outcome Outcome) (map[string]flo
 	return limits, rows.Err()
 }
 
-// tabulate is the pure part: cells in, table out.
-func tabulate(f RateFilter, cells []labeling.SampleCell, objectives map[string]float64, now time.Time) (Rates, error) {
-	table := Rates{Filter: f, AsOf: now}
-	type key struct{ class, model string }
-	groups := map[key][]labeling.SampleCell{}
+// historyFrom is the first day of the history that goes with each row.
+func (f RateFilter) historyFrom() time.Time {
+	last := f.To.Add(-time.Nanosecond).Truncate(24 * time.Hour)
+	return last.AddDate(0, 0, 1-f.Daily)
+}
+
+// rowKey is what a row is broken down by.
+type rowKey struct{ class, model string }
+
+// rows sorts the cells of the models asked for by row.
+func (f RateFilter) rows(cells []labeling.SampleCell) map[rowKey][]labeling.SampleCell {
+	groups := map[rowKey][]labeling.SampleCell{}
 	for _, cell := range cells {
 		if f.ModelVersion != "" && cell.ModelVersion != f.ModelVersion {
 			continue
 		}
-		table.Responses += cell.Responses
-		table.Readable += cell.Readable
-		if cell.LastLabelAt.After(table.LastLabel) {
-			table.LastLabel = cell.LastLabelAt
-		}
-		var k key
+		var key rowKey
 		if f.ByTaskClass {
-			k.class = cell.TaskClass
+			key.class = cell.TaskClass
 		}
 		if f.ByModel {
-			k.model = cell.ModelVersion
+			key.model = cell.ModelVersion
 		}
-		groups[k] = append(groups[k], cell)
+		groups[key] = append(groups[key], cell)
 	}
-	for k, group := range groups {
-		row, err := rateOf(f, group)
+	return groups
+}
+
+// tabulate is the pure part: cells of the window and of the history in, table
+// out.
+func tabulate(f RateFilter, cells, history []labeling.SampleCell, objectives map[string]float64, now time.Time) (Rates, error) {
+	table := Rates{Filter: f, AsOf: now}
+	before := f.rows(history)
+	for key, group := range f.rows(cells) {
+		row, err := rateOf(f.Outcome, group)
 		if err != nil {
-			return Rates{}, fmt.Errorf("rate %s %s: %w", k.class, k.model, err)
+			return Rates{}, fmt.Errorf("rate %s %s: %w", key.class, key.model, err)
 		}
-		row.TaskClass, row.ModelVersion = k.class, k.model
-		if limit, ok := objectives[k.class]; ok && k.class != "" {
+		if row.Days, err = f.daily(before[key]); err != nil {
+			return Rates{}, fmt.Errorf("history of %s %s: %w", key.class, key.model, err)
+		}
+		row.TaskClass, row.ModelVersion = key.class, key.model
+		if limit, ok := objectives[key.class]; ok && key.class != "" {
 			row.Objective = &limit
 		}
 		row.stand()
+		table.Responses += row.Responses
+		table.Readable += row.Readable
+		if row.LastLabel.After(table.LastLabel) {
+			table.LastLabel = row.LastLabel
+		}
 		table.Rows = append(table.Rows, row)
 	}
 	table.sort()
@@ -211,36 +247,30 @@ func tabulate(f RateFilter, cells []labeling.SampleCell, objectives map[string]f
 }
 
 // rateOf estimates one row from its cells.
-func rateOf(f RateFilter, cells []labeling.SampleCell) (Rate, error) {
+func rateOf(outcome Outcome, cells []labeling.SampleCell) (Rate, error) {
 	var row Rate
 	var raw labeling.Tally
-	sampled, labeled := int64(0), int64(0)
 	for _, cell := range cells {
 		raw = raw.Plus(cell.Raw)
 		row.Responses += cell.Responses
 		row.Readable += cell.Readable
+		row.Considered += cell.Considered
 		row.Split += cell.Split
-		sampled += cell.Sampled
-		labeled += cell.Labels.All()
+		row.Missing += int(cell.Sampled - cell.Labels.All())
 		if cell.LastLabelAt.After(row.LastLabel) {
 			row.LastLabel = cell.LastLabelAt
 		}
+		if cell.Responses > 0 && (row.FirstDay.IsZero() || cell.Day.Before(row.FirstDay)) {
+			row.FirstDay = cell.Day
+		}
 	}
-	row.Labels, row.CannotTell, row.Bad = int(raw.Counted()), int(raw.CannotTell), int(bad(f.Outcome, raw))
-	row.Missing = int(sampled - labeled)
-	if sampled > 0 {
-		row.Complete = float64(labeled) / float64(sampled)
-	}
+	row.Labels, row.CannotTell, row.Bad = int(raw.Counted()), int(raw.CannotTell), int(bad(outcome, raw))
+	row.Complete, row.Least = completeness(cells)
 	var err error
 	if row.Raw, err = stats.Rate(row.Bad, row.Labels, .95); err != nil {
 		return row, err
 	}
-	if row.Estimate, err = stats.Stratified(strata(f.Outcome, cells), stats.OfProcess, .95); err != nil {
-		return row, err
-	}
-	if f.Daily > 0 {
-		row.Days, err = daily(f, cells)
-	}
+	row.Estimate, err = stats.Stratified(strata(outcome, cells), stats.OfProcess, .95)
 	return row, err
 }
 
@@ -252,68 +282,40 @@ func bad(outcome Outcome, t labeling.Tally) int64 {
 	return t.Hallucinated
 }
 
-// standIn names the class that is read instead of one without any label: of
-// the flagged ones the next milder. The random class has none, since flagged
-// answers say nothing about those nobody complained of.
-var standIn = map[labeling.PriorityClass]labeling.PriorityClass{"safety": "negative", "negative": "implicit"}
-
-// strata turns cells into sampling strata: task class, priority class, version
-// and keep probability, one frame a day.
-func strata(outcome Outcome, cells []labeling.SampleCell) []stats.Stratum {
-	var list []stats.Stratum
-	for _, cell := range cells {
-		if cell.Readable == 0 {
-			continue
-		}
-		name := func(class labeling.PriorityClass) string {
-			return fmt.Sprintf("%s/%s/%s/%s/%g", cell.TaskClass, class, cell.ModelVersion, cell.Design, cell.Keep)
-		}
-		n := cell.Labels.Counted()
-		stratum := stats.Stratum{
-			Name: name(cell.PriorityClass), Frame: cell.Day.Format("2006-01-02"),
-			Population: int(max(cell.Readable, n)), Sampled: int(max(cell.Sampled-cell.Labels.CannotTell, n)),
-			Labeled: int(n), Bad: float64(bad(outcome, cell.Labels)),
-		}
-		if next, ok := standIn[cell.PriorityClass]; ok {
-			stratum.Neighbor = name(next)
-		}
-		list = append(list, stratum)
+// daily estimates each day of the history by itself. A day of which less than
+// leastOfDay of the traffic is spoken for has no point: what people happened to
+// read of it first would be shown as its rate.
+func (f RateFilter) daily(cells []labeling.SampleCell) ([]DayRate, error) {
+	if f.Daily == 0 {
+		return nil, nil
 	}
-	return list
-}
-
-func daily(f RateFilter, cells []labeling.SampleCell) ([]DayRate, error) {
 	byDay := map[time.Time][]labeling.SampleCell{}
-	first := f.To.AddDate(0, 0, -f.Daily)
 	for _, cell := range cells {
-		if !cell.Day.Before(first) {
-			byDay[cell.Day] = append(byDay[cell.Day], cell)
-		}
+		day := cell.Day.UTC()
+		byDay[day] = append(byDay[day], cell)
 	}
-	var days []DayRate
-	for day, group := range byDay {
-		e, err := stats.Stratified(strata(f.Outcome, group), stats.OfProcess, .95)
+	days := make([]DayRate, f.Daily)
+	for i := range days {
+		day := f.historyFrom().AddDate(0, 0, i)
+		e, err := stats.Stratified(strata(f.Outcome, byDay[day]), stats.OfProcess, .95)
 		if err != nil {
 			return nil, err
 		}
-		if e.Defined && e.Denominator >= 2 {
-			days = append(days, DayRate{day, e.Value, e.Interval})
-		}
+		days[i] = DayRate{Day: day, Value: e.Value, Interval: e.Interval,
+			Defined: e.Defined && e.Denominator >= leastLabels && e.Coverage >= leastOfDay}
 	}
-	slices.SortFunc(days, func(a, b DayRate) int { return a.Day.Compare(b.Day) })
 	return days, nil
 }
 
 // stand judges the row against its objective; a window that is not whole
 // decides nothing.
 func (r *Rate) stand() {
-	switch {
+	switch why := r.incomplete(); {
 	case r.Labels < leastLabels || !r.Defined:
 		r.Standing = NoData
 		r.Why = fmt.Sprintf("no data: %s, at least %d in each cell needed", counted(r.Labels, "label"), leastLabels)
-	case r.Complete < leastComplete || r.Coverage < stats.MinimumCoverage || r.Has(stats.ReasonImmature):
-		r.Standing = Incomplete
-		r.Why = "window not fully labeled, decides nothing"
+	case why != "":
+		r.Standing, r.Why = Incomplete, why
 	case r.Objective == nil:
 		r.Standing = Unsettled
 	case r.Low > *r.Objective:
@@ -323,6 +325,19 @@ func (r *Rate) stand() {
 	default:
 		r.Standing = Unsettled
 	}
+}
+
+// incomplete says why the window decides nothing yet; "" when it is whole.
+func (r *Rate) incomplete() string {
+	switch {
+	case r.Responses > 0 && float64(r.Considered) < leastConsidered*float64(r.Responses):
+		return fmt.Sprintf("%s not yet considered", counted(int(r.Responses-r.Considered), "response"))
+	case r.Coverage < stats.MinimumCoverage:
+		return fmt.Sprintf("no label speaks for %s of the traffic", percentUp(1-r.Coverage))
+	case r.Least < leastComplete:
+		return fmt.Sprintf("%s without a label", counted(r.Missing, "sampled item"))
+	}
+	return ""
 }
 
 func (t *Rates) sort() {
@@ -340,6 +355,7 @@ func (t *Rates) sort() {
 		return cmp.Or(
 			cmp.Compare(worst[b.TaskClass], worst[a.TaskClass]),
 			cmp.Compare(a.TaskClass, b.TaskClass),
+			b.FirstDay.Compare(a.FirstDay),
 			cmp.Compare(b.ModelVersion, a.ModelVersion))
 	})
 }
@@ -355,10 +371,7 @@ func (t *Rates) compare() {
 		if !first || older.TaskClass != newer.TaskClass || newer.Standing == NoData || older.Standing == NoData {
 			continue
 		}
-		d, err := stats.Newcombe(stats.EffectiveArm(newer.Estimate), stats.EffectiveArm(older.Estimate), .95)
-		if err != nil || !d.Defined {
-			continue
-		}
+		d := difference(newer.Estimate, older.Estimate)
 		t.Comparisons = append(t.Comparisons, Comparison{
 			TaskClass: newer.TaskClass, Candidate: newer, Baseline: older, Difference: d,
 			Decisive: (d.Low > 0 || d.High < 0) && newer.Standing != Incomplete && older.Standing != Incomplete,

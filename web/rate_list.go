@@ -222,6 +222,9 @@ func rateTable(r eval.Rates) ui.Table {
 	highest := map[string]float64{}
 	for _, row := range r.Rows {
 		for _, day := range row.Days {
+			if !day.Defined {
+				continue
+			}
 			highest[row.TaskClass] = max(highest[row.TaskClass], day.High)
 		}
 	}
@@ -276,7 +279,11 @@ func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64
 	}
 	var points []ui.Point
 	for _, day := range row.Days {
-		points = append(points, ui.Point{Value: day.Value, Low: day.Low, High: day.High})
+		point := ui.Point{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
+		if day.Defined {
+			point = ui.Point{Value: day.Value, Low: day.Low, High: day.High}
+		}
+		points = append(points, point)
 	}
 	return []templ.Component{
 		class, ui.Mono(cmp.Or(row.ModelVersion, "all")), ui.Bold(estimate), ui.Words(interval), bar, ui.Words(objective),
@@ -396,7 +403,7 @@ func rateRow(r eval.Rates, row eval.Rate, estimator eval.Estimator) fiber.Map {
 	link := rateAddress(r)
 	link.Set("by", "task_class,model_version")
 	out := fiber.Map{
-		"estimate": nil, "low": e.Low, "high": e.High, "level": e.Level, "numerator": row.Bad, "denominator": row.Labels,
+		"estimate": nil, "low": e.Low, "high": e.High, "level": e.Level, "numerator": e.Numerator, "denominator": e.Denominator,
 		"labeled": row.Labels, "cannot_tell": row.CannotTell, "population": row.Responses, "readable": row.Readable,
 		"effective_n": e.EffectiveN, "estimator": e.Estimator, "as_of": r.AsOf, "raw": nil, "complete": row.Complete,
 		"standing": row.Standing, "thin": e.Thin, "reasons": e.Reasons, "objective": row.Objective,
