@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,14 +34,15 @@ import (
 func (m *machine) loadSample(ctx context.Context, dir string, out io.Writer) error {
 	began := time.Now()
 	traffic := sample.Make(began)
-	if err := m.sendSample(ctx, traffic, out); err != nil {
+	candidates, err := m.sendSample(ctx, traffic, out)
+	if err != nil {
 		return err
 	}
 	accounts, err := m.sampleAccounts(ctx)
 	if err != nil {
 		return err
 	}
-	labels, err := m.labelSample(ctx, traffic, accounts[auth.Labeler])
+	labels, err := m.labelSample(ctx, traffic, candidates, accounts[auth.Labeler])
 	if err != nil {
 		return err
 	}
@@ -53,27 +56,29 @@ func (m *machine) loadSample(ctx context.Context, dir string, out io.Writer) err
 	return nil
 }
 
-func (m *machine) sendSample(ctx context.Context, traffic sample.Traffic, out io.Writer) error {
+// sendSample sends the events and returns the responses that are considered
+// for labeling, with their flags.
+func (m *machine) sendSample(ctx context.Context, traffic sample.Traffic, out io.Writer) ([]telemetry.Candidate, error) {
 	terms := telemetry.OpenTerms
 	terms.Historical = true
 	loader, err := m.loader(ctx, "the sample", terms)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	lines, err := traffic.JSONLines()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := m.ingest(ctx, loader, bufio.NewReader(bytes.NewReader(lines)), "the sample", out); err != nil {
-		return err
+		return nil, err
 	}
-	product := auth.Product()
-	_, err = m.product.telemetry.Flag(ctx, product, time.Now().Add(-time.Hour), time.Now().Add(time.Minute),
-		func(ctx context.Context, candidates []telemetry.Candidate) error {
-			_, err := m.product.labeling.Consider(ctx, product, candidates)
-			return err
+	var candidates []telemetry.Candidate
+	_, err = m.product.telemetry.Flag(ctx, auth.Product(), time.Now().Add(-time.Hour), time.Now().Add(time.Minute),
+		func(_ context.Context, some []telemetry.Candidate) error {
+			candidates = append(candidates, some...)
+			return nil
 		})
-	return err
+	return candidates, err
 }
 
 // sampleAccounts are the people the sample acts for: those of the role
@@ -102,21 +107,50 @@ func (m *machine) sampleAccounts(ctx context.Context) (map[auth.Role][]auth.Acto
 	return accounts, nil
 }
 
-// sampleLabels is how many labels the sample brings along: what its labelers
-// would do in a few weeks, and enough that every rate can be read.
-const sampleLabels = 900
+// A day of the sample's labelers: everything that is flagged, and some of the
+// answers that nobody complained of.
+const randomLabelsADay = 20
 
-// labelSample lets each labeler work through the queues with the truth at
-// hand, all at once, as on a working day.
-func (m *machine) labelSample(ctx context.Context, traffic sample.Traffic, labelers []auth.Actor) (int, error) {
+// labelSample replays thirty working days: the responses of a day enter the
+// queues, then the labelers work with the truth at hand, all at once.
+func (m *machine) labelSample(ctx context.Context, traffic sample.Traffic, candidates []telemetry.Candidate, labelers []auth.Actor) (int, error) {
 	truth := map[string]sample.Truth{}
 	for _, t := range traffic.Truths {
 		truth[t.EventID] = t
 	}
+	days := map[time.Time][]telemetry.Candidate{}
+	for _, c := range candidates {
+		day := c.EffectiveTime.UTC().Truncate(24 * time.Hour)
+		days[day] = append(days[day], c)
+	}
+	total := 0
+	for _, day := range slices.SortedFunc(maps.Keys(days), time.Time.Compare) {
+		if _, err := m.product.labeling.Consider(ctx, auth.Product(), days[day]); err != nil {
+			return total, err
+		}
+		quota := randomLabelsADay
+		for _, c := range days[day] {
+			if len(c.Flags) > 0 {
+				quota++
+			}
+		}
+		n, err := m.labelDay(ctx, truth, labelers, quota)
+		if total += n; err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func (m *machine) labelDay(ctx context.Context, truth map[string]sample.Truth, labelers []auth.Actor, quota int) (int, error) {
 	var working sync.WaitGroup
 	done, trouble := make([]int, len(labelers)), make([]error, len(labelers))
 	for i, labeler := range labelers {
-		working.Go(func() { done[i], trouble[i] = m.labelAs(ctx, labeler, truth, sampleLabels/len(labelers)) })
+		share := quota / len(labelers)
+		if i < quota%len(labelers) {
+			share++
+		}
+		working.Go(func() { done[i], trouble[i] = m.labelAs(ctx, labeler, truth, share) })
 	}
 	working.Wait()
 	total := 0

@@ -85,7 +85,7 @@ func up(ctx context.Context, o upOptions, out io.Writer) error {
 		return err
 	}
 	defer unlock()
-	m, err := startMachine(ctx, o, out)
+	m, err := startMachine(ctx, o)
 	if m != nil {
 		defer m.stop(out)
 	}
@@ -96,7 +96,11 @@ func up(ctx context.Context, o upOptions, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	// What is loaded comes before the workers: the sample's days pass one by one.
 	if err := m.fill(ctx, o, out); err != nil {
+		return err
+	}
+	if err := m.open(ctx, o); err != nil {
 		return err
 	}
 	m.greet(o, link, out)
@@ -114,7 +118,8 @@ func up(ctx context.Context, o upOptions, out io.Writer) error {
 	}
 }
 
-func startMachine(ctx context.Context, o upOptions, out io.Writer) (*machine, error) {
+// startMachine starts the engines and wires the product on them.
+func startMachine(ctx context.Context, o upOptions) (*machine, error) {
 	m := &machine{}
 	var err error
 	if m.logFile, err = os.OpenFile(filepath.Join(o.data, "assay.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
@@ -148,14 +153,20 @@ func startMachine(ctx context.Context, o upOptions, out io.Writer) (*machine, er
 		return m, err
 	}
 	m.product.people.Demo = true
+	return m, nil
+}
+
+// open starts the workers and lets requests in.
+func (m *machine) open(ctx context.Context, o upOptions) error {
+	var err error
 	if m.stopWork, err = m.product.work(ctx); err != nil {
-		return m, err
+		return err
 	}
 	m.doors, m.ended, err = m.product.open(true, o.addr, "127.0.0.1:0", "")
 	if err != nil {
-		return m, err
+		return err
 	}
-	return m, m.writeRuntime(ctx, o.data)
+	return m.writeRuntime(ctx, o.data)
 }
 
 // stop ends in the order that loses nothing: no new requests, jobs finish,

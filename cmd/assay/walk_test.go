@@ -153,8 +153,12 @@ func startWalk(t *testing.T) *walk {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	var err error
-	w.machine, err = startMachine(ctx, upOptions{data: w.dir, addr: "127.0.0.1:0"}, io.Discard)
+	options := upOptions{data: w.dir, addr: "127.0.0.1:0"}
+	w.machine, err = startMachine(ctx, options)
 	t.Cleanup(func() { w.machine.stop(io.Discard) })
+	if err == nil {
+		err = w.machine.open(ctx, options)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

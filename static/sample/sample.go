@@ -111,7 +111,7 @@ func Make(now time.Time) Traffic {
 }
 
 // volume is how many sessions a day each class has at least.
-var volume = []int{14, 12, 12, 10, 8}
+var volume = []int{28, 24, 24, 20, 16}
 
 type maker struct {
 	random  *rand.Rand
