@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"io"
 	"net/url"
 	"slices"
@@ -222,7 +224,7 @@ func (s *site) auditState(ctx context.Context, actor auth.Actor, p *auditPage) e
 	default:
 		p.Whole = &ui.Pill{Text: "whole", Tone: ui.Ok}
 		p.Sub = entries + ". The signed tree was verified " + at.UTC().Format("15:04 UTC") + " in " + ui.Elapsed(checked.Took) +
-			", root " + ui.ShortHash(checked.Root) + "." + waiting
+			", root " + ui.ShortHash(inHex(checked.Root)) + "." + waiting
 	}
 	return nil
 }
@@ -381,4 +383,13 @@ func (p auditPage) actions() []templ.Component {
 		list = append(list, verifyNow())
 	}
 	return append(list, p.export())
+}
+
+// inHex writes a root as the rest of the page writes hashes; the tree itself
+// writes base64.
+func inHex(root string) string {
+	if raw, err := base64.StdEncoding.DecodeString(root); err == nil {
+		return hex.EncodeToString(raw)
+	}
+	return root
 }

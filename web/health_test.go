@@ -10,7 +10,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"assay/internal/audit"
 	"assay/internal/auth"
+	"assay/labeling"
+	"assay/telemetry"
 )
 
 func TestReadyMeansARealAnswerFromEachStore(t *testing.T) {
@@ -50,7 +53,7 @@ func TestMetricsCountRequestsByRouteNeverByAddress(t *testing.T) {
 	answer := httptest.NewRecorder()
 	Admin(registry).ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
 	text := answer.Body.String()
-	for _, want := range []string{`assay_http_requests_total{method="GET",route="/search",status="200"} 1`, `route="/login/link/:token",status="404"} 1`, `route="none",status="404"} 1`, "go_goroutines", "process_resident_memory_bytes"} {
+	for _, want := range []string{`assay_http_requests_total{method="GET",route="/search",status="200"} 1`, `route="/login/link/:token",status="404"} 1`, `route="none",status="404"} 1`, "go_goroutines", "process_resident_memory_bytes", "assay_postgres_connections_limit", "assay_figures_away 0"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s", want)
 		}
@@ -135,5 +138,43 @@ func TestTheOpenAPIDocumentIsTheRoutes(t *testing.T) {
 	}
 	if count != len(inTable) {
 		t.Errorf("want %d operations, got %d", len(inTable), count)
+	}
+}
+
+func TestPublishedCountersCountFirstConsensuses(t *testing.T) {
+	registry := NewRegistry()
+	w := newWorld(t, sealed, func(w *world) {
+		w.config.Metrics = registry
+		w.stages.Labeling = &labeling.Store{DB: w.pool}
+		w.stages.Telemetry = &telemetry.Store{DB: w.pool}
+	})
+	figures := func() map[string]float64 {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]float64{}
+		for _, f := range families {
+			for _, m := range f.Metric {
+				name := f.GetName()
+				for _, l := range m.Label {
+					name += " " + l.GetValue()
+				}
+				found[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+		return found
+	}
+	if got := figures(); got["assay_inbox_batches"] != 0 || got["assay_figures_away"] != 0 || got["assay_audit_leaves_total"] != 0 {
+		t.Errorf("at the start: %v", got)
+	}
+	w.record(audit.Entry{Actor: auth.Product(), Action: "test.count", Object: "test/1"})
+	if got := figures()["assay_audit_leaves_total"]; got == 0 {
+		t.Error("no leaf is counted")
+	}
+	w.pool.Close()
+	got := figures()
+	if _, has := got["assay_inbox_batches"]; has || got["assay_figures_away"] != 3 {
+		t.Errorf("with the database away: %v", got["assay_figures_away"])
 	}
 }

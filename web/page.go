@@ -242,12 +242,12 @@ func (s *site) troublePage(c *fiber.Ctx, t trouble) error {
 			c.Locals(visitorLocal, v)
 		}
 	}
-	failure := ui.Failure{What: titleOf(t), Safe: t.words, Refused: t.code < 500}
+	failure := ui.Failure{What: t.words, Refused: t.code < 500}
 	if t.code >= 500 {
 		failure.Reference = referenceOf(c)
 	}
 	failure.Actions = nextAfter(c, t)
-	return s.page(c, ui.Page{Title: titleOf(t)}, failure)
+	return s.page(c, ui.Page{Title: titleOf(t)}, troubled(titleOf(t), failure))
 }
 
 func nextAfter(c *fiber.Ctx, t trouble) []templ.Component {

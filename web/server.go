@@ -46,6 +46,9 @@ func open(config Config, stages Stages, table []route) (*fiber.App, *site, error
 	s.limits = newLimiter(config.Limits, s.now)
 	s.denied = newDenials()
 	s.requests = measureRequests(config.Metrics)
+	if config.Metrics != nil {
+		config.Metrics.MustRegister(&stageFigures{stages, s.log()})
+	}
 
 	app := fiber.New(fiber.Config{
 		AppName:                      "assay",
@@ -138,10 +141,13 @@ func isIngest(method, path string) bool {
 // matches reports whether a path is one of the route's.
 func (r route) matches(path string) bool {
 	want, got := strings.Split(r.Path, "/"), strings.Split(path, "/")
-	if len(want) != len(got) {
-		return false
-	}
 	for i, part := range want {
+		if part == "*" {
+			return true
+		}
+		if i >= len(got) || i == len(want)-1 && len(got) > len(want) {
+			return false
+		}
 		if !strings.HasPrefix(part, ":") && part != got[i] {
 			return false
 		}

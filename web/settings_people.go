@@ -31,7 +31,8 @@ type personRow struct {
 	State     string // "disabled", "never signed in", ""
 	Self      bool
 	Disabled  bool
-	Powerful  bool // links are made at the machine
+	Powerful  bool   // links are made at the machine
+	Held      string // the roles, in words
 	Roles     []roleBox
 	Proposals []proposalRow
 }
@@ -84,7 +85,7 @@ func buildPeople(list []people.Person, actor auth.Actor, steppedUp bool) peopleP
 		row := personRow{
 			ID: strconv.FormatInt(one.ID, 10), Name: one.Name, Email: one.Email, Seen: one.SeenAt,
 			Self: one.ID == actor.ID, Disabled: one.DisabledAt != nil, Powerful: slices.ContainsFunc(one.Roles, people.Powerful),
-			Roles: roleBoxes(one.Roles),
+			Held: rolesInWords(one.Roles), Roles: roleBoxes(one.Roles),
 		}
 		switch {
 		case row.Disabled:
