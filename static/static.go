@@ -178,7 +178,8 @@ var (
 	cssRemark = regexp.MustCompile(`/\*[\s\S]*?\*/`)
 	cssSpace  = regexp.MustCompile(`\s+`)
 	cssTight  = regexp.MustCompile(`\s*([{};,>])\s*`)
-	cssColon  = regexp.MustCompile(`([{;][a-z-]+): `)
+	cssColon  = regexp.MustCompile(`([{;][a-z0-9-]+): `)
+	cssNested = regexp.MustCompile(`([{};])& `)
 )
 
 // squeezed takes remarks and white space out of the style sheet. It knows the
@@ -190,6 +191,7 @@ func squeezed(css []byte) []byte {
 	for range 2 { // neighbours share a separator
 		css = cssColon.ReplaceAll(css, []byte("$1:"))
 	}
+	css = cssNested.ReplaceAll(css, []byte("$1")) // a nested rule means its descendants anyway
 	return bytes.TrimSpace(bytes.ReplaceAll(css, []byte(";}"), []byte("}")))
 }
 

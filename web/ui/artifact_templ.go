@@ -211,7 +211,7 @@ func (a Artifact) Draw() templ.Component {
 			}
 		}
 		if len(a.Evidence) > 0 || len(a.Findings) > 0 || a.More != nil {
-			var templ_7745c5c3_Var11 = []any{"evidence", templ.KV("alone", len(a.Findings) == 0 && a.More == nil || len(a.Evidence) == 0)}
+			var templ_7745c5c3_Var11 = []any{"evidence", templ.KV("both", len(a.Evidence) > 0 && (len(a.Findings) > 0 || a.More != nil))}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var11...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -325,7 +325,7 @@ func (f Finding) Draw() templ.Component {
 			templ_7745c5c3_Var13 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var14 = []any{"finding small", templ.KV("quiet", f.Mark == MarkPass || f.Mark == MarkInconclusive)}
+		var templ_7745c5c3_Var14 = []any{"finding small", templ.KV("soft", f.Mark == MarkPass || f.Mark == MarkInconclusive)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var14...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

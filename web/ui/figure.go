@@ -218,6 +218,13 @@ func (b StackBar) words(i int) string {
 	return b.Parts[i].Kind
 }
 
+func (m Meter) width() string {
+	if m.Thin {
+		return "120"
+	}
+	return "100%"
+}
+
 func (m Meter) filled() float64 { return Axis{0, m.Max}.at(m.Value) }
 
 var _ templ.Component = Stat{}

@@ -369,7 +369,7 @@ func (t Table) row(r Row) templ.Component {
 			templ_7745c5c3_Var17 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var18 = []any{templ.KV("current", r.Current), templ.KV("dim-row", r.Dim), templ.KV("starts", r.Starts)}
+		var templ_7745c5c3_Var18 = []any{templ.KV("current", r.Current), templ.KV("dim", r.Dim), templ.KV("starts", r.Starts)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var18...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -621,7 +621,7 @@ func (f Foot) Draw() templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if f.Hints {
+		if f.Hints && !readerOf(ctx).KeysOff {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 56, "<span class=\"hint-line row\" aria-hidden=\"true\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -64,7 +64,7 @@ func Hidden(s string) templ.Component { return wrapped(`<span class="sr">`, s, `
 
 // Pair is two lines in one cell: a name and what it is.
 func Pair(top, below any) templ.Component {
-	return Words(raw(`<span class="pair"><span>`), top, raw(`</span><span class="dim">`), below, raw(`</span></span>`))
+	return Words(raw(`<span class="pair"><span>`), top, raw(`</span><span class="dim small">`), below, raw(`</span></span>`))
 }
 
 func wrapped(open, s, end string) templ.Component { return Words(raw(open), s, raw(end)) }
