@@ -135,7 +135,12 @@ func (e exporter) begin(ctx context.Context, whole bool, entries int64, stored t
 		return err
 	}
 	for _, c := range known {
-		line := bundleCheckpoint{Checkpoint: c.Note}
+		// The newest public key alone shall do, also for what an older one signed.
+		signed, err := e.log.Signing.Countersign(c.Note)
+		if err != nil {
+			return err
+		}
+		line := bundleCheckpoint{Checkpoint: signed}
 		if stored != nil && c.Size > 0 {
 			if line.Proof, err = tlog.ProveTree(e.head.Size, c.Size, stored); err != nil {
 				return err

@@ -81,7 +81,7 @@ func TestAChangedBundleDoesNotVerify(t *testing.T) {
 		"whole":     export(t, l, auditor, audit.Filter{}),
 		"selection": export(t, l, auditor, audit.Filter{Object: "item/7"}),
 	} {
-		step := max(1, len(bundle)/1500)
+		step := max(1, len(bundle)/4000)
 		for i := 0; i < len(bundle); i += step {
 			changed := bytes.Clone(bundle)
 			changed[i] ^= 1

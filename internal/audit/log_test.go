@@ -436,6 +436,13 @@ func TestOldKeysStillVerify(t *testing.T) {
 	if _, err := l.RotateKey(ctx, ada); !errors.Is(err, fault.Denied) {
 		t.Errorf("an engineer may not rotate keys: got %v", err)
 	}
+	var bundle strings.Builder
+	if err := l.Export(ctx, auditor, &bundle, audit.Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := audit.VerifyBundle(strings.NewReader(bundle.String()), signer.Public()); err != nil || report.Checkpoints != 2 {
+		t.Errorf("want the newest public key alone to verify both checkpoints, got %+v, %v", report, err)
+	}
 	rotations, err := os.ReadFile(filepath.Join(dir, "audit", "rotations.log"))
 	if err != nil || strings.Count(string(rotations), "\n") != 2 || !strings.Contains(string(rotations), id) {
 		t.Errorf("want two rotations in their log, got %q, %v", rotations, err)

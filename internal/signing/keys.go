@@ -250,7 +250,7 @@ func Verify(public, purpose string, message []byte, s Signature) error {
 	if err != nil || len(raw) != 1+ed25519.PublicKeySize {
 		return fault.Say(fault.Invalid, "This is not a public key of the form name+id+key.")
 	}
-	value, err := base64.StdEncoding.DecodeString(s.Value)
+	value, err := base64.StdEncoding.Strict().DecodeString(s.Value)
 	if err != nil || len(value) != ed25519.SignatureSize || !ed25519.Verify(raw[1:], signedBytes(purpose, message), value) {
 		return fault.Say(fault.Invalid, "The signature does not match: something was changed after it was signed.")
 	}

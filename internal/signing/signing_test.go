@@ -121,7 +121,7 @@ func TestTwoProgramsThatStartAtOnceAgree(t *testing.T) {
 
 func TestANoteIsTextWithItsSignature(t *testing.T) {
 	keys := open(t, t.TempDir())
-	text := "assay certificate\nhandoff 17\n"
+	text := "assay certificate\n\nhandoff 17\n"
 	signed, err := keys.SignNote(text)
 	if err != nil {
 		t.Fatal(err)
@@ -140,8 +140,44 @@ func TestANoteIsTextWithItsSignature(t *testing.T) {
 	if _, err := signing.OpenNote(strings.Replace(signed, "17", "18", 1), keys.Public()); !errors.Is(err, fault.Invalid) {
 		t.Errorf("a changed text: want invalid, got %v", err)
 	}
+	last := strings.LastIndexByte(signed, '=') - 1 // a character of which some bits mean nothing
+	if _, err := signing.OpenNote(signed[:last]+string(signed[last]+1)+signed[last+1:], keys.Public()); !errors.Is(err, fault.Invalid) {
+		t.Errorf("a signature written otherwise: want invalid, got %v", err)
+	}
+	if _, err := signing.OpenNote("no note at all", keys.Public()); !errors.Is(err, fault.Invalid) {
+		t.Errorf("no note: want invalid, got %v", err)
+	}
 	if _, err := keys.SignNote("no line break at the end"); !errors.Is(err, fault.Invalid) {
 		t.Errorf("want invalid, got %v", err)
+	}
+}
+
+func TestTheNewestKeyAloneVerifiesACountersignedNote(t *testing.T) {
+	keys := open(t, t.TempDir())
+	old := keys.Public()
+	signed, err := keys.SignNote("assay certificate\nhandoff 17\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signing.OpenNote(signed, keys.Public()); err == nil {
+		t.Error("the newest key verifies what it never signed")
+	}
+	both, err := keys.Countersign(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, public := range []string{old, keys.Public()} {
+		if _, err := signing.OpenNote(both, public); err != nil {
+			t.Errorf("with %s: %v", public, err)
+		}
+	}
+	other, _ := signing.New("assay")
+	foreign, _ := other.SignNote("assay certificate\nhandoff 18\n")
+	if _, err := keys.Countersign(foreign); !errors.Is(err, fault.Invalid) {
+		t.Errorf("a note of someone else: want invalid, got %v", err)
 	}
 }
 
