@@ -101,5 +101,5 @@ func openAudit(ctx context.Context) (*audit.Log, func(), error) {
 		pool.Close()
 		return nil, nil, err
 	}
-	return &audit.Log{DB: pool, MACKeys: macs, Signing: sign}, pool.Close, nil
+	return &audit.Log{DB: pool, MACKeys: macs, Signing: sign, Dir: filepath.Join(dir, "checkpoints")}, pool.Close, nil
 }
