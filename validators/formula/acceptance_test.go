@@ -197,6 +197,7 @@ var partings = []struct {
 	{regexp.MustCompile(`^=CUMPRINC\(0\.0075,360`), "the periods are out of order, which is #NUM!"},
 	{regexp.MustCompile(`^=CORREL\(3,9\)`), "one pair has no spread, which is #DIV/0!"},
 	{regexp.MustCompile(`^=COMPLEX\(0,0\)`), "zero is written 0"},
+	{regexp.MustCompile(`^=MROUND\(, `), "the functions of the old add-in take no empty argument"},
 }
 
 // causeOf explains a disagreement with the ported set, or returns "".

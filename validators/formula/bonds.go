@@ -38,7 +38,7 @@ func bondFunctions() []function {
 
 // basisArg reads a day count basis.
 func (c *call) basisArg(i int) (dayCount, bool) {
-	b := c.wholeOr(i, 0)
+	b := clampWhole(math.Floor(c.numOr(i, 0)))
 	return dayCount(b), b >= 0 && b <= 4
 }
 

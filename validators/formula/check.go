@@ -13,6 +13,7 @@ type Input struct {
 	Formula  string            `json:"formula"`
 	Cell     string            `json:"cell,omitempty"`
 	Cells    map[string]any    `json:"cells,omitempty"`
+	Sheets   []string          `json:"sheets,omitempty"` // from left to right
 	Tables   []Table           `json:"tables,omitempty"`
 	Names    map[string]string `json:"names,omitempty"`
 	Locale   string            `json:"locale,omitempty"`
@@ -139,7 +140,7 @@ func (o Outcome) with(verdict, reason, message string) Outcome {
 }
 
 func (in Input) sheet() (Sheet, error) {
-	s := Sheet{Cells: in.Cells, Tables: in.Tables, Names: in.Names, Locale: in.Locale, Notation: in.Notation,
+	s := Sheet{Order: in.Sheets, Cells: in.Cells, Tables: in.Tables, Names: in.Names, Locale: in.Locale, Notation: in.Notation,
 		Entered: in.Entered, Date1904: in.Date1904, Limits: in.Limits}
 	if in.Now != "" {
 		t, err := time.Parse(time.RFC3339, in.Now)

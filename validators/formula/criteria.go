@@ -33,14 +33,20 @@ func (e *evaluator) criterion(v Value) match {
 
 // sameNumber also takes text that reads as the number.
 func (e *evaluator) sameNumber(x Value, f float64) bool {
+	g, ok := e.numberOrText(x)
+	return ok && compareNumbers(g, f) == 0
+}
+
+// numberOrText reads a number, or a text that a cell would take for one. A date
+// without a year is left alone: it stands for another day each year.
+func (e *evaluator) numberOrText(x Value) (f float64, ok bool) {
 	switch x.kind {
 	case KindNumber:
-		return compareNumbers(x.num, f) == 0
+		return x.num, true
 	case KindText:
-		g, ok := e.book.locale.parsePlain(strings.Trim(x.text, " "))
-		return ok && compareNumbers(g, f) == 0
+		return e.book.locale.parseFixed(x.text, e.book.sheet.Date1904)
 	}
-	return false
+	return 0, false
 }
 
 func splitOperator(s string) (op, rest string) {
@@ -57,8 +63,14 @@ func (e *evaluator) textCriterion(s string) match {
 	if rest == "" {
 		return emptyCriterion(op)
 	}
-	if code := errorNamed(rest); code != 0 && (op == "" || op == "=" || op == "<>") {
-		return negated(op == "<>", func(x Value) bool { return x.Error() == code })
+	if code := errorNamed(rest); code != 0 {
+		if op == "<>" {
+			return func(x Value) bool { return x.Error() != code }
+		}
+		if op == "" {
+			op = "="
+		}
+		return func(x Value) bool { return x.isError() && holds(op, int(x.Error())-int(code)) }
 	}
 	if strings.EqualFold(rest, "TRUE") || strings.EqualFold(rest, "FALSE") {
 		return booleanCriterion(op, strings.EqualFold(rest, "TRUE"))
@@ -110,7 +122,10 @@ func (e *evaluator) numberCriterion(op string, f float64) match {
 	case "<>":
 		return func(x Value) bool { return !e.sameNumber(x, f) }
 	}
-	return func(x Value) bool { return x.isNumber() && holds(op, compareNumbers(x.num, f)) }
+	return func(x Value) bool {
+		g, ok := e.numberOrText(x)
+		return ok && holds(op, compareNumbers(g, f))
+	}
 }
 
 // likeCriterion matches whole texts, without regard to case.
@@ -120,7 +135,7 @@ func (e *evaluator) likeCriterion(pattern string) match {
 	}
 	re := wildcard(pattern, true)
 	return func(x Value) bool {
-		if !x.isText() {
+		if !x.isText() || len(pattern) > 255 {
 			return false
 		}
 		e.spend(len(x.text))
@@ -139,9 +154,10 @@ func wildcard(pattern string, whole bool) *regexp.Regexp {
 	runes := []rune(pattern)
 	for i := 0; i < len(runes); i++ {
 		switch r := runes[i]; {
-		case r == '~' && i+1 < len(runes) && strings.ContainsRune("*?~", runes[i+1]):
-			i++
-			b.WriteString(regexp.QuoteMeta(string(runes[i])))
+		case r == '~': // makes the next one plain; at the end it is nothing
+			if i++; i < len(runes) {
+				b.WriteString(regexp.QuoteMeta(string(runes[i])))
+			}
 		case r == '*':
 			if whole {
 				b.WriteString(`.*`)

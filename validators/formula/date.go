@@ -59,10 +59,14 @@ func (c *call) serial(day int) Value {
 }
 
 func date(c *call) Value {
-	y, m, d := math.Trunc(c.num(0)), math.Trunc(c.num(1)), math.Trunc(c.num(2))
-	if y < 0 || y >= 10000 || math.Abs(m) > 200000 || math.Abs(d) > 4000000 {
+	y, m, d := math.Floor(c.num(0)), math.Floor(c.num(1)), math.Floor(c.num(2))
+	if y < -10000 || m < -32767 || m >= 32767 {
 		return errNum
 	}
+	if d < -32768 || d > 32767 {
+		d = 32767
+	}
+	y = math.Min(y, 10000)
 	if y < 1900 {
 		y += 1900
 	}
@@ -72,7 +76,7 @@ func date(c *call) Value {
 func timeOfDay(c *call) Value {
 	seconds := 0.0
 	for i, size := range []float64{3600, 60, 1} {
-		n := math.Trunc(c.num(i))
+		n := math.Floor(c.num(i))
 		if math.Abs(n) > 32767 {
 			return errNum
 		}
@@ -105,7 +109,10 @@ func (c *call) written() (float64, bool) {
 	if !c.args[0].isText() {
 		return 0, false
 	}
-	f, ok := c.e.book.locale.parseDateTime(strings.Trim(c.args[0].text, " "))
+	f, ok, yearless := c.e.book.locale.parseDateTime(strings.Trim(c.args[0].text, " "))
+	if yearless {
+		refuse(ReasonVolatile, "A date without a year means the current year, which is not fixed.")
+	}
 	if f >= 1 {
 		f -= c.e.dayShift()
 	}
@@ -172,7 +179,7 @@ func weekNumber(c *call) Value {
 	}
 	january := serialOf(civilOf(day).year, 1, 1)
 	lead := (weekdayOf(january) - first + 7) % 7
-	return NumberOf(float64((day-january+lead)/7 + 1))
+	return NumberOf(float64(floorDiv(day-january+lead, 7) + 1))
 }
 
 func isoWeekNumber(c *call) Value {
@@ -204,6 +211,9 @@ func (c *call) monthsOn(toEnd bool) Value {
 		return errNum
 	}
 	last := daysInMonth(y, m+1)
+	if y == 1900 && m == 1 { // here the day that never was is left out
+		last = 28
+	}
 	if toEnd || d.day > last {
 		d.day = last
 	}
@@ -236,12 +246,12 @@ func dateDif(c *call) Value {
 			back = 1
 		}
 		return NumberOf(float64(to - serialOf(b.year, b.month-back, a.day)))
-	case "YD":
-		start := serialOf(b.year, a.month, a.day)
-		if start > to {
-			start = serialOf(b.year-1, a.month, a.day)
+	case "YD": // the end is moved to the first year in which it is not before the start
+		year := a.year
+		if b.month < a.month || b.month == a.month && b.day < a.day {
+			year++
 		}
-		return NumberOf(float64(to - start))
+		return NumberOf(float64(daysFromCivil(year, b.month, b.day) - daysFromCivil(a.year, a.month, a.day)))
 	}
 	return errNum
 }
@@ -345,7 +355,7 @@ func yearLength(from, to int) float64 {
 	short := a.year == b.year || a.year+1 == b.year && (a.month > b.month || a.month == b.month && a.day >= b.day)
 	if !short {
 		years := b.year - a.year + 1
-		return float64(serialOf(b.year+1, 1, 1)-serialOf(a.year, 1, 1)) / float64(years)
+		return float64(daysFromCivil(b.year+1, 1, 1)-daysFromCivil(a.year, 1, 1)) / float64(years)
 	}
 	if a.year == b.year {
 		if leapYear(a.year) {
@@ -366,11 +376,11 @@ func yearLength(from, to int) float64 {
 func yearFraction(c *call) Value {
 	from, ok1 := c.day(0)
 	to, ok2 := c.day(1)
-	basis := c.wholeOr(2, 0)
-	if !ok1 || !ok2 || basis < 0 || basis > 4 {
+	basis, known := c.basisArg(2)
+	if !ok1 || !ok2 || !known {
 		return errNum
 	}
-	return NumberOf(dayCount(basis).years(from, to))
+	return NumberOf(basis.years(from, to))
 }
 
 // weekend tells for each day, Sunday first, whether it is free.
@@ -424,6 +434,9 @@ func (c *call) holidays(i int) (map[int]bool, Value) {
 			return
 		}
 		f, err := c.e.number(v)
+		if v.isBoolean() {
+			err = errValue
+		}
 		switch {
 		case trouble.isError():
 		case err.isError():

@@ -3,6 +3,7 @@ package formula
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -384,19 +385,19 @@ func settle(c corner, at place) corner {
 	return c
 }
 
-// threeD gives the same area on each sheet from one to another, in the order
-// in which the sheets are known.
+// threeD gives the same area on each sheet from one to another.
 func (e *evaluator) threeD(n *refNode, a area) Value {
 	last, ok := e.book.find(n.sheetEnd)
 	if !ok {
 		refuse(ReasonInput, "There is no sheet “"+clip(n.sheetEnd)+"” in the cells given.")
 	}
-	first := a.sheet
-	if first > last {
-		first, last = last, first
+	order, known := e.book.sheets()
+	from, to := slices.Index(order, a.sheet), slices.Index(order, last)
+	if from < 0 || to < 0 || !known && len(order) > 2 {
+		refuse(ReasonInput, "Which sheets stand between “"+clip(n.sheet)+"” and “"+clip(n.sheetEnd)+"” is not given.")
 	}
 	r := &reference{}
-	for s := first; s <= last; s++ {
+	for _, s := range order[min(from, to) : max(from, to)+1] {
 		a.sheet = s
 		r.areas = append(r.areas, a)
 	}

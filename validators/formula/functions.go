@@ -171,10 +171,15 @@ func (e *evaluator) argument(n node, class byte, f frame) Value {
 	if !plainClass(class) {
 		return v
 	}
-	if v.kind == KindReference {
-		if class|0x20 == 'x' && !v.reference().single() {
+	if class|0x20 == 'x' {
+		switch {
+		case v.kind == KindReference && !v.reference().single():
 			return errValue
+		case v.kind == KindBlank:
+			return missing
 		}
+	}
+	if v.kind == KindReference {
 		v = e.plain(v, f)
 	}
 	if v.kind == KindLambda {
@@ -254,8 +259,11 @@ func (c *call) coerce(v Value, class byte) (Value, bool) {
 		return v, true
 	}
 	if v.kind == KindMissing {
-		if class < 'a' {
+		switch {
+		case class < 'a':
 			return v, true
+		case class == 'x': // the add-in knew no empty arguments
+			return errNA, false
 		}
 		v = blank
 	}
@@ -379,7 +387,8 @@ type taking uint8
 
 const (
 	takeNumbers taking = iota // only numbers: SUM
-	takeAll                   // text as 0, booleans as 0 and 1: AVERAGEA
+	takeAll                   // in ranges also text as 0 and booleans as 0 and 1: MAXA
+	takeAllText               // in arrays too, text counts as 0: AVERAGEA
 )
 
 // fold visits every number of the arguments from the first-th on, n times each,
@@ -407,7 +416,7 @@ func (e *evaluator) foldOne(v Value, which taking, visit func(f float64, n int))
 	}
 	trouble := blank
 	e.items(v, func(x Value, n int, at *place) {
-		counted := x.isNumber() || which == takeAll && (x.isBoolean() || x.isText())
+		counted := x.isNumber() || which != takeNumbers && at != nil && (x.isBoolean() || x.isText()) || which == takeAllText && x.isText()
 		if at != nil {
 			e.noteRead(*at, x, counted)
 		}

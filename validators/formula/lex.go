@@ -474,8 +474,8 @@ func (s *scanner) reference(rest string, prefix int) bool {
 		return s.referenceR1C1(text, prefix)
 	}
 	a, n := scanCorner(text)
-	if n == 0 || prefix == 0 && n < len(text) && text[n] == ':' && sheetSpan(text[n+1:]) > 0 {
-		return false // S1:S3!A1 begins with a sheet
+	if n == 0 {
+		return false
 	}
 	b, m, whole := a, 0, a.row < 0 || a.col < 0
 	if n < len(text) && text[n] == ':' {

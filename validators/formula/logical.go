@@ -1,6 +1,9 @@
 package formula
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 func logicalFunctions() []function {
 	return []function{
@@ -65,11 +68,11 @@ func (c *call) logical(decide func(trues, falses int) bool) Value {
 	return BooleanOf(decide(trues, falses))
 }
 
-// branch evaluates an alternative; one left empty is 0.
+// branch evaluates an alternative; one left empty is blank.
 func (e *evaluator) branch(n node, f frame) Value {
 	v := e.eval(n, f)
 	if v.isMissing() {
-		return zero
+		return blank
 	}
 	return v
 }
@@ -458,25 +461,38 @@ func cellInfo(c *call) Value {
 }
 
 func sheetNumber(c *call) Value {
-	if !c.has(0) {
-		return NumberOf(float64(c.f.at.sheet + 1))
-	}
-	switch v := c.args[0]; v.kind {
-	case KindReference:
-		return NumberOf(float64(v.reference().areas[0].sheet + 1))
-	case KindText:
-		if i, ok := c.e.book.find(v.text); ok {
-			return NumberOf(float64(i + 1))
+	sheet := c.f.at.sheet
+	if c.has(0) {
+		switch v := c.args[0]; v.kind {
+		case KindReference:
+			sheet = v.reference().areas[0].sheet
+		case KindError:
+			return v
+		case KindText:
+			i, ok := c.e.book.find(v.text)
+			if !ok {
+				return errNA
+			}
+			sheet = i
+		default:
+			return errNA
 		}
-	case KindError:
-		return v
 	}
-	return errNA
+	order, known := c.e.book.sheets()
+	at := slices.Index(order, sheet)
+	if !known || at < 0 {
+		refuse(ReasonInput, "The order of the sheets is not given.")
+	}
+	return NumberOf(float64(at + 1))
 }
 
 func sheetCount(c *call) Value {
 	if !c.has(0) {
-		return NumberOf(float64(len(c.e.book.grids)))
+		order, known := c.e.book.sheets()
+		if !known {
+			refuse(ReasonInput, "Which sheets there are is not given.")
+		}
+		return NumberOf(float64(len(order)))
 	}
 	v := c.args[0]
 	if v.kind != KindReference {

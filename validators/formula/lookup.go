@@ -175,6 +175,9 @@ func (c *call) tableLookup(down bool) Value {
 	if err.isError() {
 		return err
 	}
+	if tooLong(c.args[0]) {
+		return errValue
+	}
 	k := c.whole(2)
 	width := t.cols
 	if !down {
@@ -212,9 +215,17 @@ func (c *call) tableArg(i int) (*Array, *area, Value) {
 		a := v.reference().areas[0]
 		return c.e.load(a, false), &a, blank
 	}
-	t, err := c.arrayArg(i)
-	return t, nil, err
+	if v.isError() {
+		return nil, nil, v
+	}
+	if v.kind != KindArray { // one value by itself is no table
+		return nil, nil, errNA
+	}
+	return v.array(), nil, blank
 }
+
+// tooLong tells whether a lookup looks for a text longer than Excel compares.
+func tooLong(v Value) bool { return v.isText() && len(v.text) > 255 && units(v.text) > 255 }
 
 func (c *call) note(at *area, i, other int, down bool, t *Array) {
 	if down {
@@ -291,7 +302,10 @@ func matchFunction(c *call) Value {
 	if err.isError() {
 		return err
 	}
-	if !t.vector() {
+	if tooLong(c.args[0]) {
+		return errValue
+	}
+	if !t.vector() || c.args[0].isBlank() {
 		return errNA
 	}
 	l := line{t, t.cols == 1, 0}
@@ -417,7 +431,7 @@ func (e *evaluator) shape(v Value) (rows, cols int, err Value) {
 	switch v.kind {
 	case KindReference:
 		if len(v.reference().areas) != 1 {
-			return 0, 0, errValue
+			return 0, 0, errRef
 		}
 		a := v.reference().areas[0]
 		return a.rows(), a.cols(), blank
@@ -425,7 +439,7 @@ func (e *evaluator) shape(v Value) (rows, cols int, err Value) {
 		return v.array().rows, v.array().cols, blank
 	case KindError:
 		return 0, 0, v
-	case KindLambda:
+	case KindLambda, KindBlank, KindMissing:
 		return 0, 0, errValue
 	}
 	return 1, 1, blank
@@ -465,13 +479,17 @@ func index(c *call) Value {
 	if v.isError() {
 		return v
 	}
-	if v.kind == KindReference {
-		which := c.wholeOr(3, 1)
-		if which < 1 || which > len(v.reference().areas) {
-			return errRef
-		}
+	which := c.wholeOr(3, 1)
+	switch {
+	case which < 1:
+		return errValue
+	case v.kind == KindReference && which <= len(v.reference().areas):
 		v = referenceOf(oneArea(v.reference().areas[which-1]))
-	} else if v.kind != KindArray {
+	case which > 1:
+		return errRef
+	case v.isBlank() || v.isMissing():
+		return errValue
+	case v.kind != KindArray:
 		a, err := c.e.arrayFrom(v)
 		if err.isError() {
 			return err

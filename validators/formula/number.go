@@ -68,58 +68,78 @@ func scientific(digits string, exponent int) string {
 }
 
 // parseNumber reads text as typing it into a cell would: numbers with signs,
-// currency, thousands, percent, exponents, fractions; dates and times.
+// currency, thousands, percent, exponents, fractions; dates and times. A date
+// without a year is refused: it means another day each year.
 func (l *locale) parseNumber(text string, date1904 bool) (float64, bool) {
-	s := strings.Trim(text, " ")
-	if s == "" || len(s) > 255 || !strings.ContainsAny(s, "0123456789") {
-		return 0, false
-	}
-	if f, ok := l.parsePlain(s); ok {
-		return f, true
-	}
-	if f, ok := parseFraction(s); ok {
-		return f, true
-	}
-	f, ok := l.parseDateTime(s)
-	if ok && date1904 && f >= 1 {
-		f -= offset1904
+	f, ok, yearless := l.parse(text, date1904)
+	if yearless {
+		refuse(ReasonVolatile, "A date without a year means the current year, which is not fixed.")
 	}
 	return f, ok
 }
 
-// parsePlain reads a number with its trimmings.
-func (l *locale) parsePlain(s string) (float64, bool) {
-	negative, percent := false, 0
-	if strings.HasPrefix(s, "(") && strings.HasSuffix(s, ")") {
-		negative = true
-		s = strings.Trim(s[1:len(s)-1], " ")
-		if strings.HasPrefix(s, "-") || strings.HasPrefix(s, "+") {
-			return 0, false
-		}
+// parseFixed is parseNumber for text that may well be no number: a date without
+// a year is none to it.
+func (l *locale) parseFixed(text string, date1904 bool) (float64, bool) {
+	f, ok, _ := l.parse(text, date1904)
+	return f, ok
+}
+
+func (l *locale) parse(text string, date1904 bool) (f float64, ok, yearless bool) {
+	s := strings.Trim(text, " ")
+	if s == "" || len(s) > 255 || !strings.ContainsAny(s, "0123456789") {
+		return 0, false, false
 	}
-	signed, money := false, false
+	if f, ok = l.parsePlain(s); ok {
+		return f, true, false
+	}
+	if f, ok = parseFraction(s); ok {
+		return f, true, false
+	}
+	f, ok, yearless = l.parseDateTime(s)
+	if ok && date1904 && f >= 1 {
+		f -= offset1904
+	}
+	return f, ok, yearless
+}
+
+// parsePlain reads a number with its trimmings: one sign, or parentheses for
+// minus; one currency or one percent sign.
+func (l *locale) parsePlain(s string) (float64, bool) {
+	negative, signed := false, false
+	if strings.HasPrefix(s, "(") && strings.HasSuffix(s, ")") {
+		negative, signed = true, true
+		s = strings.Trim(s[1:len(s)-1], " ")
+	}
+	percent, money := false, false
 	for {
 		switch {
 		case !signed && (strings.HasPrefix(s, "-") || strings.HasPrefix(s, "+")):
 			signed = true
-			negative = negative != (s[0] == '-')
+			negative = s[0] == '-'
 			s = strings.TrimLeft(s[1:], " ")
+			continue
 		case !money && l.currencyPrefix(s) > 0:
 			money = true
 			s = strings.TrimLeft(s[l.currencyPrefix(s):], " ")
-		default:
-			goto digits
+			continue
+		case !percent && strings.HasPrefix(s, "%"):
+			percent = true
+			s = strings.TrimLeft(s[1:], " ")
+			continue
+		case !percent && strings.HasSuffix(s, "%"):
+			percent = true
+			s = strings.TrimRight(s[:len(s)-1], " ")
+			continue
+		case !money && l.currencySuffix(s) > 0:
+			money = true
+			s = strings.TrimRight(s[:len(s)-l.currencySuffix(s)], " ")
+			continue
 		}
+		break
 	}
-digits:
-	for strings.HasSuffix(s, "%") {
-		percent++
-		s = strings.TrimRight(s[:len(s)-1], " ")
-	}
-	if !money {
-		if n := l.currencySuffix(s); n > 0 {
-			s = strings.TrimRight(s[:len(s)-n], " ")
-		}
+	if money && percent {
+		return 0, false
 	}
 	plain, ok := l.ungroup(s)
 	if !ok {
@@ -130,7 +150,7 @@ digits:
 		return 0, false
 	}
 	f = fifteenDigits(plain, f)
-	for ; percent > 0; percent-- {
+	if percent {
 		f /= 100
 	}
 	if negative {
@@ -216,7 +236,7 @@ func (l *locale) thousandsAt(s string) int {
 	return 0
 }
 
-var fraction = regexp.MustCompile(`^(-?)(\d+) +(\d+)/(\d+)$`)
+var fraction = regexp.MustCompile(`^([-+]?) ?(\d+) (\d{1,5})/(\d{1,5})$`)
 
 // parseFraction reads "1 1/2". Without the whole part Excel sees a date.
 func parseFraction(s string) (float64, bool) {
@@ -227,7 +247,7 @@ func parseFraction(s string) (float64, bool) {
 	whole, _ := strconv.ParseFloat(m[2], 64)
 	top, _ := strconv.ParseFloat(m[3], 64)
 	bottom, _ := strconv.ParseFloat(m[4], 64)
-	if bottom == 0 || bottom > 32767 {
+	if bottom == 0 || bottom > 32767 || top > 32767 {
 		return 0, false
 	}
 	f := whole + top/bottom
@@ -238,24 +258,24 @@ func parseFraction(s string) (float64, bool) {
 }
 
 var (
-	timeOnly   = regexp.MustCompile(`^(\d{1,4}):(\d{1,2})(?::(\d{1,2})(\.\d*)?)? ?([AaPp][Mm]?)?$`)
-	hourOnly   = regexp.MustCompile(`^(\d{1,2}) ?([AaPp][Mm]?)$`)
-	minuteOnly = regexp.MustCompile(`^(\d{1,4}):(\d{1,2})(\.\d+)$`)
-	numeric    = regexp.MustCompile(`^(\d{1,4})([/.-])(\d{1,2})(?:([/.-])(\d{1,4}))?$`)
-	monthYear  = regexp.MustCompile(`^(\d{1,2})[/-](\d{4})$`)
-	dayMonth   = regexp.MustCompile(`^(\d{1,2})[ -]*([A-Za-z]{3,9})\.?,?(?:[ -]+(\d{1,4}))?$`)
-	monthDay   = regexp.MustCompile(`^([A-Za-z]{3,9})\.?[ -]*(\d{1,2}),?(?:[ -]+(\d{1,4}))?$`)
-	monthOnly  = regexp.MustCompile(`^([A-Za-z]{3,9})\.?[ -]+(\d{4})$`)
-	isoStamp   = regexp.MustCompile(`^(\d{4})-(\d{2})-(\d{2})$`)
+	twelveHours = regexp.MustCompile(`^(\d{1,2})(?: *: *(\d{1,2})(?: *: *(\d{1,2})(\.\d*)?)?)? ?([AaPp][Mm]?)$`)
+	clockTime   = regexp.MustCompile(`^(\d{1,4}) *: *(\d{0,4})(?: *: *(\d{0,4})(\.\d*)?)?$`)
+	minuteTime  = regexp.MustCompile(`^(\d{1,4}) *: *(\d{1,4})(\.\d*)$`)
+	numeric     = regexp.MustCompile(`^(\d{1,4})([/.-])(\d{1,2})(?:([/.-])(\d{1,4}))?$`)
+	monthYear   = regexp.MustCompile(`^(\d{1,2})[/-](\d{4})$`)
+	dayMonth    = regexp.MustCompile(`^(\d{1,2})[ -]*([A-Za-z]{3,9})\.?,?(?:[ -]+(\d{1,4}))?$`)
+	monthDay    = regexp.MustCompile(`^([A-Za-z]{3,9})\.?[ -]*(\d{1,2}),?(?:[ -]+(\d{1,4}))?$`)
+	monthOnly   = regexp.MustCompile(`^([A-Za-z]{3,9})\.?[ -]+(\d{4})$`)
+	isoStamp    = regexp.MustCompile(`^(\d{4})-(\d{2})-(\d{2})$`)
 )
 
 // parseDateTime reads a date, a time, or a date followed by a time.
-func (l *locale) parseDateTime(s string) (float64, bool) {
+func (l *locale) parseDateTime(s string) (f float64, ok, yearless bool) {
 	if f, ok := parseTime(s); ok {
-		return f, true
+		return f, true, false
 	}
-	if f, ok := l.parseDate(s); ok {
-		return f, true
+	if f, ok, yearless = l.parseDate(s); ok || yearless {
+		return f, ok, yearless
 	}
 	for i := len(s) - 1; i > 0; i-- {
 		if s[i] != ' ' {
@@ -265,52 +285,74 @@ func (l *locale) parseDateTime(s string) (float64, bool) {
 		if !ok {
 			continue
 		}
-		if day, ok := l.parseDate(strings.TrimRight(s[:i], " ")); ok {
-			return day + clock, true
+		day, ok, yearless := l.parseDate(strings.TrimRight(s[:i], " "))
+		if ok || yearless {
+			return day + clock, ok, yearless
 		}
 	}
-	return 0, false
+	return 0, false, false
 }
 
-// parseTime reads 14:30, 2:30:15.5 PM or 6 PM as a fraction of a day.
+// parseTime reads 14:30, 2:30:15.5 PM or 6 PM as a fraction of a day. Without
+// AM or PM one part, and only one, may run over.
 func parseTime(s string) (float64, bool) {
-	var hour, minute, second float64
-	half := ""
-	if m := minuteOnly.FindStringSubmatch(s); m != nil {
-		minute, _ = strconv.ParseFloat(m[1], 64)
-		second, _ = strconv.ParseFloat(m[2]+m[3], 64)
-		return (minute*60 + second) / 86400, second < 60 && minute < 60
+	if m := twelveHours.FindStringSubmatch(s); m != nil {
+		return twelveHourTime(m)
 	}
-	if m := hourOnly.FindStringSubmatch(s); m != nil {
-		hour, _ = strconv.ParseFloat(m[1], 64)
-		half = strings.ToLower(m[2])
-	} else if m := timeOnly.FindStringSubmatch(s); m != nil {
-		hour, _ = strconv.ParseFloat(m[1], 64)
-		minute, _ = strconv.ParseFloat(m[2], 64)
-		second, _ = strconv.ParseFloat("0"+m[3]+m[4], 64)
-		half = strings.ToLower(m[5])
-	} else {
+	if m := minuteTime.FindStringSubmatch(s); m != nil {
+		return timeOf(m[1:3], []float64{59, 59}, m[3], 60)
+	}
+	m := clockTime.FindStringSubmatch(s)
+	if m == nil {
 		return 0, false
 	}
-	if half != "" {
-		if hour > 12 || hour == 0 && half[0] == 'p' {
+	parts := m[1:3]
+	if strings.Count(s, ":") == 2 {
+		parts = m[1:4]
+		if m[2] == "" {
 			return 0, false
 		}
-		if hour == 12 {
-			hour = 0
-		}
-		if half[0] == 'p' {
-			hour += 12
-		}
 	}
-	if minute >= 60 || second >= 60 || hour > 9999 {
+	return timeOf(parts, []float64{23, 59, 59}, m[4], 3600)
+}
+
+// timeOf adds up the parts of a time, of which the first counts unit seconds.
+func timeOf(parts []string, limits []float64, fraction string, unit float64) (float64, bool) {
+	seconds, over := 0.0, 0
+	for i, part := range parts {
+		if len(part) > 2 && part[0] == '0' {
+			return 0, false
+		}
+		n, _ := strconv.ParseFloat("0"+part, 64)
+		if n > limits[i] {
+			over++
+		}
+		seconds += n * unit
+		unit /= 60
+	}
+	part, _ := strconv.ParseFloat("0"+fraction, 64)
+	seconds += math.Floor(part*1000+0.5) / 1000
+	return seconds / 86400, over <= 1
+}
+
+func twelveHourTime(m []string) (float64, bool) {
+	hour, _ := strconv.ParseFloat(m[1], 64)
+	minute, _ := strconv.ParseFloat("0"+m[2], 64)
+	second, _ := strconv.ParseFloat("0"+m[3]+m[4], 64)
+	if hour > 12 || minute >= 60 || second >= 60 {
 		return 0, false
+	}
+	if hour == 12 {
+		hour = 0
+	}
+	if m[5][0]|0x20 == 'p' {
+		hour += 12
 	}
 	return (hour*3600 + minute*60 + second) / 86400, true
 }
 
 // parseDate reads a day in the orders the locale knows, or with a month's name.
-func (l *locale) parseDate(s string) (float64, bool) {
+func (l *locale) parseDate(s string) (f float64, ok, yearless bool) {
 	if m := isoStamp.FindStringSubmatch(s); m != nil {
 		return dateOf(m[1], m[2], m[3])
 	}
@@ -324,27 +366,20 @@ func (l *locale) parseDate(s string) (float64, bool) {
 		return namedDate(m[2], m[1], "1")
 	}
 	if m := dayMonth.FindStringSubmatch(s); m != nil {
-		if m[3] == "" && strings.Contains(s, "-") {
-			if day, _ := strconv.Atoi(m[1]); day > 31 {
-				return namedDate(m[1], m[2], "1")
-			}
-		}
 		return namedDate(m[3], m[2], m[1])
 	}
 	if m := monthDay.FindStringSubmatch(s); m != nil {
-		if m[3] == "" {
-			if day, _ := strconv.Atoi(m[2]); day > 31 || day == 0 {
-				return namedDate(m[2], m[1], "1") // Jan-99
-			}
+		if day, _ := strconv.Atoi(m[2]); m[3] == "" && (day == 0 || day > daysInMonth(2000, max(1, monthNamed(m[1])))) {
+			return namedDate(m[2], m[1], "1") // Jan-99
 		}
 		return namedDate(m[3], m[1], m[2])
 	}
-	return 0, false
+	return 0, false, false
 }
 
-func (l *locale) numericDate(m []string) (float64, bool) {
+func (l *locale) numericDate(m []string) (f float64, ok, yearless bool) {
 	if m[4] != "" && m[4] != m[2] || m[2] == "." && l.dateSep != '.' {
-		return 0, false
+		return 0, false, false
 	}
 	if len(m[1]) == 4 || l.yearFirst && m[5] != "" && len(m[5]) < 3 {
 		if m[5] == "" {
@@ -353,7 +388,7 @@ func (l *locale) numericDate(m []string) (float64, bool) {
 		return dateOf(m[1], m[3], m[5])
 	}
 	if len(m[1]) > 2 {
-		return 0, false
+		return 0, false, false
 	}
 	if l.dayFirst {
 		return dateOf(m[5], m[3], m[1])
@@ -361,16 +396,16 @@ func (l *locale) numericDate(m []string) (float64, bool) {
 	return dateOf(m[5], m[1], m[3])
 }
 
-// dateOf makes a serial of written parts; a missing year means this year, which
-// only the caller of the evaluation can know.
-func dateOf(year, month, day string) (float64, bool) {
+// dateOf makes a serial of written parts. A missing year means this year, which
+// only the reader of the clock can know.
+func dateOf(year, month, day string) (f float64, ok, yearless bool) {
 	m, _ := strconv.Atoi(month)
 	d, _ := strconv.Atoi(day)
-	if m < 1 || m > 12 || d < 1 || d > 31 {
-		return 0, false
+	if m < 1 || m > 12 || d < 1 || d > 31 || len(year) == 3 || len(day) > 2 {
+		return 0, false, false
 	}
 	if year == "" {
-		refuse(ReasonVolatile, "A date without a year means the current year, which is not fixed.")
+		return 0, false, d <= daysInMonth(2000, m)
 	}
 	y, _ := strconv.Atoi(year)
 	if len(year) <= 2 {
@@ -381,15 +416,15 @@ func dateOf(year, month, day string) (float64, bool) {
 		}
 	}
 	if y < 1900 || y > 9999 || d > daysInMonth(y, m) {
-		return 0, false
+		return 0, false, false
 	}
-	return float64(serialOf(y, m, d)), true
+	return float64(serialOf(y, m, d)), true, false
 }
 
-func namedDate(year, month, day string) (float64, bool) {
+func namedDate(year, month, day string) (f float64, ok, yearless bool) {
 	m := monthNamed(month)
 	if m == 0 {
-		return 0, false
+		return 0, false, false
 	}
 	return dateOf(year, strconv.Itoa(m), day)
 }
@@ -399,10 +434,11 @@ var (
 	weekdayNames = []string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
 )
 
-// monthNamed returns 1 to 12 for a month's name or its first three letters, or 0.
+// monthNamed returns 1 to 12 for a month's name or at least its first three
+// letters, or 0.
 func monthNamed(s string) int {
 	for i, name := range monthNames {
-		if strings.EqualFold(s, name) || len(s) == 3 && strings.EqualFold(s, name[:3]) || strings.EqualFold(s, "Sept") && i == 8 {
+		if len(s) >= 3 && len(s) <= len(name) && strings.EqualFold(s, name[:len(s)]) {
 			return i + 1
 		}
 	}

@@ -93,9 +93,9 @@ func TestTextOfNumbers(t *testing.T) {
 }
 
 func TestReferences(t *testing.T) {
-	s := Sheet{Cells: map[string]any{
+	s := Sheet{Order: []string{"", "Jan", "Feb", "Mar"}, Cells: map[string]any{
 		"A1": 1, "A2": 2, "A3": 3, "B1": 10, "B2": 20, "B3": 30, "C1": "x",
-		"Data!A1": 100, "'My Sheet'!A1": 200, "'It''s'!B2": 300, "S1!A1": 1, "S2!A1": 2, "S3!A1": 3,
+		"Data!A1": 100, "'My Sheet'!A1": 200, "'It''s'!B2": 300, "Jan!A1": 1, "Feb!A1": 2, "Mar!A1": 3,
 		"E1": "=A1+1", "E2": "=E1*2", "F1": "=SEQUENCE(3)",
 	}, Names: map[string]string{"Rate": "=0.5", "Prices": "=$B$1:$B$3", "Twice": "=LAMBDA(x,x*2)", "Fact": "=LAMBDA(n,IF(n<2,1,n*Fact(n-1)))"}}
 	holdsIn(t, s, []fact{
@@ -115,7 +115,11 @@ func TestReferences(t *testing.T) {
 		{"=SUM(A1:INDEX(A:A,2))", 3},
 		{"=Data!A1", 100},
 		{"='My Sheet'!A1+'It''s'!B2", 500},
-		{"=SUM(S1:S3!A1)", 6},
+		{"=SUM(Feb:Mar!A1)", 5},
+		{"=SUM(Jan:Mar!A1)", 6},
+		{"=SHEET(Feb!A1)", 3},
+		{"=SUM('Feb:Jan'!A1)", 3},
+		{"=SUM(A1:Sheet1!B2)", 33},
 		{"=SUM(Data!A1:Data!A1)", 100},
 		{"=Sheet1!A1", 1},
 		{"=E2", 4},

@@ -11,7 +11,7 @@ func statisticalFunctions() []function {
 		{name: "COUNTA", params: "r|r", run: countA},
 		{name: "COUNTBLANK", params: "r", run: countBlank},
 		{name: "AVERAGE", params: "r|r", run: of(takeNumbers, meanOf)},
-		{name: "AVERAGEA", params: "r|r", run: of(takeAll, meanOf)},
+		{name: "AVERAGEA", params: "r|r", run: of(takeAllText, meanOf)},
 		{name: "MAX", params: "r|r", run: extreme(takeNumbers, math.Max)},
 		{name: "MAXA", params: "r|r", run: extreme(takeAll, math.Max)},
 		{name: "MIN", params: "r|r", run: extreme(takeNumbers, math.Min)},
@@ -107,7 +107,7 @@ func count(c *call) Value {
 func countA(c *call) Value {
 	n := 0
 	for _, v := range c.args {
-		if v.isMissing() {
+		if v.scalar() {
 			n++
 			continue
 		}

@@ -25,6 +25,7 @@ const (
 // "'My Sheet'!C3"; an address without a sheet belongs to the sheet called Name.
 type Sheet struct {
 	Name     string
+	Order    []string // the sheets from left to right; only Sheet1:Sheet3!A1 and SHEET need it
 	Cells    map[string]any
 	Formulas map[string]string
 	Tables   []Table
@@ -89,6 +90,7 @@ type Workbook struct {
 	sheet   Sheet
 	formula map[string]*tree // parsed cell formulas, by text
 
+	order    []int   // sheets from left to right, when that is known
 	computed []*cell // cells whose value came from their formula
 }
 
@@ -108,7 +110,13 @@ func Open(s Sheet) (*Workbook, error) {
 		trees: map[string]*tree{}, formula: map[string]*tree{},
 		locale: localeNamed(s.Locale), r1c1: strings.EqualFold(s.Notation, "R1C1"), sheet: s,
 	}
+	if s.Name == "" && len(s.Order) > 0 {
+		s.Name = s.Order[0]
+	}
 	w.grid(s.Name)
+	for _, name := range s.Order {
+		w.order = append(w.order, w.home(name))
+	}
 	for _, address := range slices.Sorted(maps.Keys(s.Cells)) {
 		if err := w.fill(address, s.Cells[address]); err != nil {
 			return nil, err
@@ -184,6 +192,18 @@ func (w *Workbook) occupy(at place) (release func()) {
 		delete(g.cells, k)
 		g.maxRow, g.maxCol, g.order = maxRow, maxCol, nil
 	}
+}
+
+// sheets returns the sheets from left to right, and whether that is known.
+func (w *Workbook) sheets() ([]int, bool) {
+	if len(w.order) > 0 {
+		return w.order, true
+	}
+	all := make([]int, len(w.grids))
+	for i := range all {
+		all[i] = i
+	}
+	return all, len(all) == 1
 }
 
 // place reads the address of one cell; its sheet is made when it is new.
