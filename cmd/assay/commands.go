@@ -5,7 +5,7 @@ package main
 func commands() []command {
 	return []command{
 		upCommand, serveCommand, workCommand, migrateCommand,
-		labelsImportCommand, labelsExportCommand,
+		loadCommand, labelsImportCommand, labelsExportCommand,
 		gateCheckCommand, gateUploadCommand, gateVerifyCommand,
 		auditVerifyCommand, auditExportCommand, auditVerifyFileCommand,
 		userAddCommand, userListCommand, userDisableCommand, keyCreateCommand, keyRevokeCommand,

@@ -24,6 +24,9 @@ import (
 
 func TestMain(m *testing.M) {
 	embedded.Main() // this binary is also the engine process
+	if len(os.Args) > 1 && os.Args[1] == "up" {
+		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) // and the program, where a test kills it
+	}
 	os.Exit(m.Run())
 }
 

@@ -85,6 +85,9 @@ func StartPostgres(ctx context.Context, config PostgresConfig) (*Postgres, error
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
+	if err := p.awaitPredecessor(ctx); err != nil {
+		return nil, err
+	}
 	exited, err := p.launch()
 	if err != nil {
 		return nil, err
@@ -345,6 +348,37 @@ func (p *Postgres) initialise(ctx context.Context) error {
 		syscall.Sync()
 	}
 	return os.Rename(making, p.data)
+}
+
+// awaitPredecessor waits for the server of a program that was killed: it shuts
+// down by itself when its parent dies, and needs a moment for it.
+func (p *Postgres) awaitPredecessor(ctx context.Context) error {
+	for {
+		text, err := os.ReadFile(filepath.Join(p.data, "postmaster.pid"))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		pid, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil || !isPostgres(pid, p.data) {
+			return nil // left by a crash; the server itself takes it over
+		}
+		select {
+		case <-ctx.Done():
+			return fault.Say(fault.Unavailable, "Another PostgreSQL (process %d) still runs on %s.", pid, p.data)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// isPostgres tells a server on these data from another process that got the
+// same number after a restart of the machine.
+func isPostgres(pid int, data string) bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && strings.Contains(string(line), data)
 }
 
 func (p *Postgres) checkMajor(cluster string) error {
