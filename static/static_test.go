@@ -7,7 +7,7 @@ import (
 
 func TestSizes(t *testing.T) {
 	if err := Ready(); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	size := func(name string) File {
 		f, ok := Find(strings.TrimPrefix(Asset(name), Prefix))

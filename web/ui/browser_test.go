@@ -49,7 +49,7 @@ func render(t testing.TB, c templ.Component) string {
 func serve(t *testing.T, more map[string]http.HandlerFunc) string {
 	t.Helper()
 	if err := static.Ready(); err != nil {
-		t.Skip("the built assets are missing: ", err)
+		t.Fatal("the built assets are missing: ", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc(static.Prefix, func(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +92,7 @@ func browser(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
-		t.Skip("Chromium is not installed")
+		t.Fatal("Chromium is not installed: .ci/install chromium")
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.UserDataDir(t.TempDir()),
@@ -144,7 +144,7 @@ func axe(t *testing.T) string {
 	t.Helper()
 	source, err := os.ReadFile(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
-		t.Skip("axe-core is not installed: ", err)
+		t.Fatal("axe-core is not installed: ", err)
 	}
 	return string(source)
 }
