@@ -34,6 +34,7 @@ type SessionDetail struct {
 	TemplateID    string
 	Consent       Consent
 	HasText       bool
+	TextSent      bool // there was text, kept or not
 	UnsafeServed  bool
 	FirstFailed   *FailedStage
 	Density       []Bin // all events over time
@@ -82,6 +83,7 @@ type brief struct {
 	consent       Consent
 	textExpiresAt time.Time
 	desktop       bool
+	textSent      bool
 }
 
 // Session returns one session. NotFound when there is none, or not for this
@@ -117,7 +119,7 @@ func (s *Store) briefs(ctx context.Context, id string) ([]brief, error) {
 	err := s.eachRow(ctx, func(scan func(...any) error) error {
 		var b brief
 		err := scan(&b.id, &b.at, &b.seq, (*string)(&b.kind), &b.stage, &b.failed, &b.unsafe, &b.eventTime, &b.received,
-			&b.taskClass, &b.modelVersion, &b.template, (*string)(&b.consent), &b.textExpiresAt, &b.desktop)
+			&b.taskClass, &b.modelVersion, &b.template, (*string)(&b.consent), &b.textExpiresAt, &b.desktop, &b.textSent)
 		all = append(all, b)
 		return err
 	}, `
@@ -126,7 +128,8 @@ func (s *Store) briefs(ctx context.Context, id string) ([]brief, error) {
 		         OR lower(result_status) IN ('error', 'failed', 'failure', 'timeout') AS failed,
 		       ifNull(unsafe_claim_served, false), event_time, server_ingest_time,
 		       task_class, model_version, prompt_template_id, consent, text_expires_at,
-		       event_type IN ('tool_step', 'feedback', 'correction', 'outcome', 'exposure')
+		       event_type IN ('tool_step', 'feedback', 'correction', 'outcome', 'exposure'),
+		       prompt_chars + response_chars > 0
 		FROM `+allEvents+`
 		WHERE session_hash = xxHash64(?) AND session_id = ?
 		ORDER BY effective_time, seq
@@ -144,6 +147,7 @@ func summarize(id string, all []brief) SessionDetail {
 		bin.Events++
 		bin.Failed = bin.Failed || b.failed || b.unsafe || failedStage(b.stage)
 		d.UnsafeServed = d.UnsafeServed || b.unsafe
+		d.TextSent = d.TextSent || b.textSent
 		if failedStage(b.stage) && d.FirstFailed == nil {
 			d.FirstFailed = &FailedStage{b.id, b.at, b.stage, i}
 		}
@@ -164,9 +168,9 @@ func summarize(id string, all []brief) SessionDetail {
 
 // skew measures how far the desktop's clock is ahead of the cloud's: the
 // quickest event of each side tells what its clock adds to the way here.
-// Recordings, which arrive long after they were made, tell nothing.
+// What was sent long after it happened tells nothing.
 func skew(all []brief) (time.Duration, bool) {
-	const longAfter = time.Hour
+	const longAfter = 30 * time.Second
 	var quickest [2]time.Duration
 	var seen [2]bool
 	for _, b := range all {

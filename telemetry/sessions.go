@@ -39,6 +39,7 @@ type SessionRow struct {
 	FirstWords   string    `json:"first_words,omitempty"` // of the prompt, else of the response
 	Consent      Consent   `json:"consent,omitempty"`
 	HasText      bool      `json:"has_text"`
+	TextSent     bool      `json:"text_sent"` // there was text, kept or not
 	Route        string    `json:"route,omitempty"`
 	Outcome      string    `json:"outcome,omitempty"`
 	TotalMS      *int64    `json:"total_ms,omitempty"`
@@ -253,10 +254,10 @@ func (s *Store) describe(ctx context.Context, page []SessionRow, w Window) error
 		var d SessionRow
 		var expires time.Time
 		var words string
-		err := scan(&d.ID, &d.TaskClass, &d.ModelVersion, (*string)(&d.Consent), &d.Route, &d.Outcome, &d.TotalMS, &d.TTFTMS, &expires, &words, &d.UnsafeServed)
+		err := scan(&d.ID, &d.TaskClass, &d.ModelVersion, (*string)(&d.Consent), &d.Route, &d.Outcome, &d.TotalMS, &d.TTFTMS, &expires, &words, &d.UnsafeServed, &d.TextSent)
 		if r := at[d.ID]; err == nil && r != nil {
 			r.TaskClass, r.ModelVersion, r.Consent, r.Route, r.Outcome = d.TaskClass, d.ModelVersion, d.Consent, d.Route, d.Outcome
-			r.TotalMS, r.TTFTMS, r.UnsafeServed = d.TotalMS, d.TTFTMS, d.UnsafeServed
+			r.TotalMS, r.TTFTMS, r.UnsafeServed, r.TextSent = d.TotalMS, d.TTFTMS, d.UnsafeServed, d.TextSent
 			if expires.After(now) {
 				r.FirstWords = oneLine(words)
 			}
@@ -264,7 +265,7 @@ func (s *Store) describe(ctx context.Context, page []SessionRow, w Window) error
 		}
 		return err
 	}, `
-		SELECT session_id, last_of.1, last_of.2, last_of.3, last_of.4, last_of.5, last_of.6, last_of.7, last_of.8, words, unsafe
+		SELECT session_id, last_of.1, last_of.2, last_of.3, last_of.4, last_of.5, last_of.6, last_of.7, last_of.8, words, unsafe, sent
 		FROM (
 			SELECT session_id,
 			       argMax(tuple(toString(task_class), toString(model_version), toString(consent), toString(route), toString(outcome),
@@ -272,7 +273,8 @@ func (s *Store) describe(ctx context.Context, page []SessionRow, w Window) error
 			              (event_type IN ('assistant_response', 'interaction'), effective_time, seq)) AS last_of,
 			       argMin(substringUTF8(if(prompt != '', prompt, response), 1, 160),
 			              (prompt = '' AND response = '', prompt = '', effective_time, seq)) AS words,
-			       max(ifNull(unsafe_claim_served, false)) AS unsafe
+			       max(ifNull(unsafe_claim_served, false)) AS unsafe,
+			       max(prompt_chars + response_chars) > 0 AS sent
 			FROM `+allEvents+`
 			WHERE session_hash IN (SELECT xxHash64(arrayJoin(?)))
 			  AND session_id IN (?)

@@ -73,6 +73,7 @@ type TimelineEvent struct {
 	EvidenceVersion  string
 	Consent          Consent
 	HasText          bool
+	TextSent         bool // there was text, kept or not
 	Quarantined      bool
 	InputTokens      *int64
 	CachedTokens     *int64
@@ -110,6 +111,7 @@ func (e storedEvent) timeline(now time.Time) TimelineEvent {
 		Consent: e.Consent, Quarantined: e.Quarantined,
 		InputTokens: firstOf(e.InputTokens, e.PromptTokens), CachedTokens: e.CachedInputTokens, OutputTokens: e.OutputTokens,
 	}
+	t.TextSent = e.PromptChars+e.ResponseChars > 0
 	t.HasText = t.Prompt != "" || t.Text != ""
 	if len(e.Artifact) > 0 {
 		t.Artifact = e.Artifact

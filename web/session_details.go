@@ -70,15 +70,15 @@ func steps(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineE
 	step := func(label string, icon ui.Icon, act ui.Act, from, by int, is func(telemetry.TimelineEvent) bool) {
 		for j := from + by; j >= 0 && j < len(d.Page); j += by {
 			if is(d.Page[j]) {
-				buttons = append(buttons, ui.Button{Alone: label, Size: ui.Small, Icon: icon, Act: act, URL: at.event(d.Page[j].EventID, "")})
+				buttons = append(buttons, ui.Button{Label: label, Size: ui.Small, Icon: icon, Act: act, URL: at.event(d.Page[j].EventID, "")})
 				return
 			}
 		}
 	}
 	anything := func(telemetry.TimelineEvent) bool { return true }
 	failed := func(e telemetry.TimelineEvent) bool { return e.Failed }
-	step("Previous event", ui.IconArrowUp, ui.ActPrevEvent, i, -1, anything)
-	step("Next event", ui.IconArrowDown, ui.ActNextEvent, i, 1, anything)
+	step("Previous", ui.IconArrowUp, ui.ActPrevEvent, i, -1, anything)
+	step("Next", ui.IconArrowDown, ui.ActNextEvent, i, 1, anything)
 	step("Next failure", ui.IconExclaim, ui.ActNextFailure, i, 1, failed)
 	return buttons
 }
@@ -111,7 +111,7 @@ func inputAndOutput(e telemetry.TimelineEvent) []templ.Component {
 	if len(body) == 0 {
 		why := "This kind of event carries none."
 		if e.IsResponse() || e.Kind == telemetry.KindCorrection {
-			why = upperFirst(missingText(e.Consent)) + "."
+			why = upperFirst(missingText(e.Consent, e.TextSent)) + "."
 		}
 		body = append(body, ui.Empty{Bare: true, Title: "No text", Why: why})
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,13 +73,13 @@ func lanesOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.Timelin
 		return lanes[side][kind]
 	}
 	for _, e := range d.Page {
-		current := e.EventID == selected.EventID
-		drawEvent(lane(e.Side, e.Kind), e, start, at, current)
+		current, first := e.EventID == selected.EventID, d.FirstFailed != nil && e.EventID == d.FirstFailed.EventID
+		drawEvent(lane(e.Side, e.Kind), e, start, at, current, first)
 		if e.Prompt != "" {
 			l := lane(telemetry.Desktop, telemetry.KindPrompt)
 			l.Marks = append(l.Marks, ui.LaneMark{At: e.Start().Sub(start), Icon: ui.IconMessage, URL: at.event(e.EventID, ""), Name: "prompt"})
 		}
-		if d.FirstFailed != nil && e.EventID == d.FirstFailed.EventID {
+		if first {
 			t.Fault, t.HasFault = e.At.Sub(start), true
 		}
 	}
@@ -91,6 +92,8 @@ func lanesOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.Timelin
 		for _, k := range kindNames {
 			if l := lanes[group.side][k.kind]; l != nil {
 				l.Name = k.name
+				l.Bars = joinedBars(l.Bars, t.To/40)
+				makeRoom(l.Bars, t.To)
 				thin(l)
 				g.Lanes = append(g.Lanes, *l)
 			}
@@ -117,7 +120,7 @@ func skewWords(d telemetry.SessionDetail) string {
 	return "Both clocks agree (measured at ingest)"
 }
 
-func drawEvent(l *ui.Lane, e telemetry.TimelineEvent, start time.Time, at sessionAt, current bool) {
+func drawEvent(l *ui.Lane, e telemetry.TimelineEvent, start time.Time, at sessionAt, current, first bool) {
 	link, offset := at.event(e.EventID, ""), e.At.Sub(start)
 	switch {
 	case e.TookMS != nil && *e.TookMS > 0 && e.Kind != telemetry.KindGate:
@@ -140,6 +143,9 @@ func drawEvent(l *ui.Lane, e telemetry.TimelineEvent, start time.Time, at sessio
 		mark := ui.LaneMark{At: offset, Mark: gateMark(e), URL: link, Current: current, Name: e.What + ", " + gateWords(e)}
 		if mark.Mark == ui.MarkFailed {
 			mark.Label, mark.Tone = clip(e.What, 40), ui.Bad
+			if first {
+				mark.Label += " is the first failed stage"
+			}
 		}
 		l.Marks = append(l.Marks, mark)
 	default:
@@ -179,6 +185,43 @@ func drawVerdicts(d telemetry.SessionDetail, start time.Time, at sessionAt, lane
 			}
 			l := lane(telemetry.Cloud, telemetry.KindValidator)
 			l.Marks = append(l.Marks, mark)
+		}
+	}
+}
+
+// joinedBars makes one bar of several that say the same close after each other:
+// "read_file ×14".
+func joinedBars(bars []ui.Bar, gap time.Duration) []ui.Bar {
+	var list []ui.Bar
+	times := 1
+	for _, b := range bars {
+		if n := len(list); n > 0 {
+			last := &list[n-1]
+			name, _, _ := strings.Cut(last.Label, " ×")
+			if b.Label != "" && b.First == 0 && last.First == 0 && name == b.Label && b.Tone == last.Tone && b.From-last.To <= gap {
+				times++
+				last.To = max(last.To, b.To)
+				last.Label = name + " ×" + strconv.Itoa(times)
+				last.Name = last.Label
+				if b.Current {
+					last.Current, last.URL = true, b.URL
+				}
+				continue
+			}
+		}
+		times = 1
+		list = append(list, b)
+	}
+	return list
+}
+
+// makeRoom drops the words of a bar that are too long for it where the next
+// bar stands in their way. Letters are about 1/140 of the lane wide.
+func makeRoom(bars []ui.Bar, span time.Duration) {
+	for i := range bars[:max(len(bars)-1, 0)] {
+		needs := span * time.Duration(len(bars[i].Label)+3) / 140
+		if bars[i].To-bars[i].From < needs && bars[i+1].From-bars[i].To < needs {
+			bars[i].Label = ""
 		}
 	}
 }

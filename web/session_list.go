@@ -316,7 +316,7 @@ func sessionURL(id string) string { return "/sessions/" + url.PathEscape(id) }
 func sessionRow(s telemetry.SessionRow, style ui.TimeStyle) ui.Row {
 	words, outcome := ui.Text(s.FirstWords), ui.Soft(outcomeWords(s))
 	if !s.HasText {
-		words, outcome = ui.Dim(missingText(s.Consent)), ui.Dim(outcomeWords(s))
+		words, outcome = ui.Dim(missingText(s.Consent, s.TextSent)), ui.Dim(outcomeWords(s))
 	}
 	return ui.Row{ID: "session-" + s.ID, URL: sessionURL(s.ID), Name: s.ID, Cells: []templ.Component{
 		ui.Time{At: s.To, Style: style},
@@ -327,8 +327,11 @@ func sessionRow(s telemetry.SessionRow, style ui.TimeStyle) ui.Row {
 }
 
 // missingText says why nothing can be read.
-func missingText(consent telemetry.Consent) string {
-	if !consent.AllowsText() {
+func missingText(consent telemetry.Consent, sent bool) string {
+	switch {
+	case !sent:
+		return "none was sent"
+	case !consent.AllowsText():
 		return "not kept, no consent"
 	}
 	return "not kept"
@@ -351,10 +354,10 @@ func outcomeWords(s telemetry.SessionRow) string {
 		return "abstained"
 	case s.Route == "shorten":
 		return "shortened"
-	case s.Outcome != "":
-		return s.Outcome
 	case s.Route == "serve":
 		return "served"
+	case s.Outcome != "":
+		return s.Outcome
 	case s.Responses == 0:
 		return "no answer"
 	}

@@ -165,7 +165,7 @@ func textChip(d telemetry.SessionDetail) ui.Chip {
 	if d.HasText {
 		return ui.Chip{Text: "Redacted text", Icon: ui.IconShield, Outline: true}
 	}
-	return ui.Chip{Text: "No text: " + missingText(d.Consent), Icon: ui.IconEyeOff, Outline: true}
+	return ui.Chip{Text: "No text: " + missingText(d.Consent, d.TextSent), Icon: ui.IconEyeOff, Outline: true}
 }
 
 const pageOfEvents = 200
