@@ -162,18 +162,18 @@ func buildAudit(q auditQuery, list audit.Page) auditPage {
 }
 
 func auditFilters(q auditQuery) ui.FilterBar {
-	one := func(name, param, value string, drop func(*auditQuery)) ui.Filter {
-		f := ui.Filter{Name: name, Param: param, Value: value}
+	one := func(name, param, value, any string, drop func(*auditQuery)) ui.Filter {
+		f := ui.Filter{Name: name, Param: param, Value: value, Any: any}
 		if value != "" {
 			f.Drop = q.address(func(q *auditQuery) { q.Cursor, q.Entry = "", 0; drop(q) })
 		}
 		return f
 	}
 	bar := ui.FilterBar{Action: "/audit", Filters: []ui.Filter{
-		one("who", "who", q.Who, func(q *auditQuery) { q.Who = "" }),
-		one("did", "did", q.Did, func(q *auditQuery) { q.Did = "" }),
-		one("object", "object", q.Object, func(q *auditQuery) { q.Object = "" }),
-		one("day", "day", q.Day, func(q *auditQuery) { q.Day = "" }),
+		one("who", "who", q.Who, "anyone", func(q *auditQuery) { q.Who = "" }),
+		one("did", "did", q.Did, "anything", func(q *auditQuery) { q.Did = "" }),
+		one("object", "object", q.Object, "any", func(q *auditQuery) { q.Object = "" }),
+		one("day", "day", q.Day, "2026-11-20", func(q *auditQuery) { q.Day = "" }),
 	}}
 	if q.Who+q.Did+q.Object+q.Day != "" {
 		bar.Clear = "/audit"

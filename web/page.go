@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"assay/internal/auth"
+	"assay/internal/fault"
 	"assay/web/ui"
 )
 
@@ -242,12 +243,18 @@ func (s *site) troublePage(c *fiber.Ctx, t trouble) error {
 			c.Locals(visitorLocal, v)
 		}
 	}
-	failure := ui.Failure{What: t.words, Refused: t.code < 500}
-	if t.code >= 500 {
-		failure.Reference = referenceOf(c)
+	return s.page(c, ui.Page{Title: titleOf(t)}, troubled(titleOf(t), sayTrouble(c, t)))
+}
+
+// sayTrouble is the part under the heading: ours, a refusal, or neither.
+func sayTrouble(c *fiber.Ctx, t trouble) templ.Component {
+	switch {
+	case t.code >= 500:
+		return ui.Failure{What: t.words, Reference: referenceOf(c), Actions: nextAfter(c, t)}
+	case t.kind == fault.Denied:
+		return ui.Failure{What: t.words, Refused: true, Actions: nextAfter(c, t)}
 	}
-	failure.Actions = nextAfter(c, t)
-	return s.page(c, ui.Page{Title: titleOf(t)}, troubled(titleOf(t), failure))
+	return ui.Empty{Title: t.words, Actions: nextAfter(c, t)}
 }
 
 func nextAfter(c *fiber.Ctx, t trouble) []templ.Component {

@@ -27,6 +27,7 @@ type Filter struct {
 	Name    string // "task class"
 	Param   string // of the query
 	Value   string
+	Any     string   // what stands there while free text is not given: "anyone"
 	Options []Option // a choice; none: free text
 	Drop    string   // address without this filter; empty when it is at its default
 	Mono    bool
