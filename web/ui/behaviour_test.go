@@ -1,16 +1,21 @@
 package ui_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"image/png"
+	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
@@ -426,4 +431,158 @@ func TestPaletteAndLists(t *testing.T) {
 		k.press("KeyH", "h")
 		k.until(`location.pathname === '/handoffs'`)
 	})
+}
+
+func TestKeyToNextItemPainted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	tab := browser(t)
+	b := &bench{next: 17}
+	k := open(t, tab, serve(t, b.handlers(t))+"/items/17")
+	js[int](t, tab, `(() => {
+		window.took = []
+		let pressed = 0
+		addEventListener('keydown', (e) => { if (e.key === 'Enter') pressed = performance.now() }, true)
+		new MutationObserver(() => {
+			if (pressed && !('asleep' in document.documentElement.dataset)) { took.push(performance.now() - pressed); pressed = 0 }
+		}).observe(document.documentElement, {attributes: true})
+		return 0
+	})()`)
+	for i := range 40 {
+		k.until(fmt.Sprintf(`document.title === 'Item %d · Assay' && !('asleep' in document.documentElement.dataset)`, 17+i))
+		time.Sleep(60 * time.Millisecond) // a person needs longer; the next item is fetched meanwhile
+		k.press("Digit1", "1")
+		k.press("Enter", "Enter")
+	}
+	k.until(`document.title.startsWith('Item 57')`)
+	took := js[[]float64](t, tab, `took`)
+	slices.Sort(took)
+	if len(took) < 30 {
+		t.Fatalf("only %d swaps were timed", len(took))
+	}
+	median, worst := took[len(took)/2], took[len(took)-1]
+	t.Logf("%d swaps: median %.0f ms, worst %.0f ms", len(took), median, worst)
+	if median > 100 {
+		t.Errorf("the median from key to painted is %.0f ms, at most 100", median)
+	}
+}
+
+func TestWithoutJavaScript(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	tab := browser(t)
+	b := &bench{next: 17}
+	handlers := b.handlers(t)
+	handlers["POST /items/{id}/labels"] = func(w http.ResponseWriter, r *http.Request) {
+		r.ParseForm()
+		b.note("label " + r.PathValue("id") + " " + r.Form.Get("label") + " " + strings.Join(r.Form["span"], "+"))
+		http.Redirect(w, r, "/items/18", http.StatusSeeOther)
+	}
+	origin := serve(t, handlers)
+	do(t, tab, chromedp.EmulateViewport(1440, 900), func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return chromedp.Void{}, err
+	}, chromedp.Navigate(origin+"/items/17"))
+	k := keyboard{t, tab}
+	for _, selector := range []string{`input[name=label][value=hallucinated]`, `#sentence-2`, `[data-submit]`} {
+		box := js[[]float64](t, tab, `(() => { const b = document.querySelector('`+selector+`').getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2, b.width] })()`)
+		if box[2] < 2 {
+			t.Fatalf("%s cannot be seen without JavaScript", selector)
+		}
+		do(t, tab, chromedp.MouseClickXY(box[0], box[1]))
+	}
+	k.until(`location.pathname === '/items/18'`)
+	if got := b.seen("label 17 "); len(got) != 1 || got[0] != "hallucinated 24-41" {
+		t.Errorf("the server saw %q", got)
+	}
+	if js[bool](t, tab, `[...document.querySelectorAll('.keys, .js')].some(e => e.getClientRects().length)`) {
+		t.Error("keys and script controls are shown without JavaScript")
+	}
+}
+
+// What the server writes and what the browser rewrites are the same words.
+func TestTimesAgreeWithTheServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	tab := browser(t)
+	open(t, tab, serve(t, nil)+"/gallery/sessions")
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skip("no time zones here: ", err)
+	}
+	js[int](t, tab, `(document.documentElement.dataset.zone = 'Europe/Berlin', document.querySelector('#main').replaceChildren(), 0)`)
+	moment := time.Now()
+	for _, age := range []time.Duration{20 * time.Second, 31 * time.Minute, 130 * time.Minute, 26 * time.Hour, 80 * time.Hour, 20 * 24 * time.Hour, 400 * 24 * time.Hour} {
+		for _, style := range []TimeStyle{DayTime, Clock, Millis, Day, Ago} {
+			at := moment.Add(-age).Truncate(100 * time.Millisecond)
+			want := Instant(at, moment, berlin, style)
+			html := render(t, Time{At: at, Style: style})
+			quoted, _ := json.Marshal(html)
+			// A live region's answer is set in the reader's zone as it arrives.
+			got := js[string](t, tab, `(() => {
+				const main = document.querySelector('#main')
+				main.innerHTML = `+string(quoted)+`
+				document.body.dispatchEvent(new CustomEvent('htmx:afterSettle', {detail: {target: main}, bubbles: true}))
+				return main.textContent.trim()
+			})()`)
+			if got != want {
+				t.Errorf("%v ago as %q: the browser writes %q, the server %q", age, style, got, want)
+			}
+		}
+	}
+}
+
+// In one ink every mark is still told from every other.
+func TestMarksDifferInGrey(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	tab := browser(t)
+	open(t, tab, serve(t, nil)+"/gallery/marks")
+	js[int](t, tab, `document.documentElement.dataset.theme = 'light', 0`)
+	names, _ := json.Marshal(Marks)
+	js[int](t, tab, `(() => {
+		const main = document.querySelector('#main')
+		main.replaceChildren()
+		for (const name of `+string(names)+`) {
+			const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
+			const use = document.createElementNS('http://www.w3.org/2000/svg', 'use')
+			use.setAttribute('href', '#m-' + name)
+			svg.setAttribute('class', 'mark')
+			svg.setAttribute('width', 14)
+			svg.setAttribute('height', 14)
+			svg.append(use)
+			main.append(svg)
+		}
+		return 0
+	})()`)
+	shot, err := chromedp.Run(tab, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	boxes := js[[][]int](t, tab, `[...document.querySelectorAll('#main svg')].map(e => { const b = e.getBoundingClientRect(); return [Math.round(b.left), Math.round(b.top)] })`)
+	grey := func(i, x, y int) float64 {
+		r, g, b, _ := picture.At(boxes[i][0]+x, boxes[i][1]+y).RGBA()
+		return (0.299*float64(r) + 0.587*float64(g) + 0.114*float64(b)) / 65535
+	}
+	for i := range boxes {
+		for j := range i {
+			difference := 0.0
+			for x := range 14 {
+				for y := range 14 {
+					difference += math.Abs(grey(i, x, y) - grey(j, x, y))
+				}
+			}
+			if difference < 6 {
+				t.Errorf("%s and %s differ by %.1f of 196 pixels", Marks[i], Marks[j], difference)
+			}
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -167,6 +168,12 @@ func work(title string, questions templ.Component) Work {
 	}
 }
 
+// part is where a text stands in another, as trouble.
+func part(text, found string) CodeMark {
+	i := strings.Index(text, found)
+	return CodeMark{i, i + len(found), Bad}
+}
+
 func cell(text string) Cell   { return Cell{Text: text} }
 func figure(text string) Cell { return Cell{Text: text, Number: true} }
 
@@ -245,7 +252,7 @@ func sqlPage() Shell {
 			Message{Who: "User", At: at("11:47:20"), Text: "For October: revenue and number of buyers per customer segment, biggest first. Shop database, net of returns."},
 			Message{Who: "Response", At: at("11:47:24"), Note: "to judge", Judged: true, Marking: true, Sentences: Sentences(said)},
 			Artifact{Kind: "SQL", Icon: IconDatabase, Where: "PostgreSQL 17, fixture shop 3", Verdict: "fail", Reason: "column does not exist", Version: "sql 2.3.0",
-				Source:   Code{Text: query, Tokens: Tokens("sql", query), Marks: []CodeMark{{82, 91, Bad}}},
+				Source:   Code{Text: query, Tokens: Tokens("sql", query), Marks: []CodeMark{part(query, "total_net")}},
 				Evidence: []templ.Component{Compare{left, right}.Differ()},
 				Findings: []Finding{{Mark: MarkFail, Bold: "orders.total_net is invented.", Text: "The nearest real column is", Part: Mono("orders.gross_total")}, {Mark: MarkFail, Bold: "Repaired, it still differs.", Text: "2 of 3 rows: returns are never subtracted."}, {Mark: MarkInconclusive, Text: "placed_on is a timestamp: 31 October after midnight is left out, no order in the fixture shows it."}}}))
 }
@@ -469,7 +476,7 @@ func handoffPage() Shell {
 	side := Words(
 		in(Section{Title: "Approvals"}, Facts{Ruled: true, Items: []Fact{{"S. Iyer", Words(Sign{Mark: MarkHolds, Word: "today 13:44"})}, {"You may approve", Sign{Mark: MarkEvaluating, Word: "M. Brandt"}}, {"A. Lindqvist", Dim("author")}}}),
 		in(Section{Title: "Windows", Rule: true}, Facts{Ruled: true, Items: []Fact{{"Regression cases", Words(Bold("93"), " of 93")}, {"Holdout cases", Words(Bold("160"), " of 299")}}}, Meter{Value: 160, Max: 299, Tone: Accent, Name: "160 of 299"}, Dim("Opened once by S. Iyer today 13:31. Each opening is a use and is logged.")),
-		in(Section{Title: "Evidence", Rule: true}, Facts{Small: true, Items: []Fact{{"Hash", Copy{Value: "sha256:c07e1f2a99b04d12", Name: "Copy evidence hash"}}, {"Frozen", Text("today 11:31")}, {"Recomputes", Words(Toned(Ok, "✓"), " to the same bytes")}}}),
+		in(Section{Title: "Evidence", Rule: true}, Facts{Small: true, Items: []Fact{{"Hash", Copy{Value: "sha256:c07e1f2a99b04d12", Name: "Copy evidence hash"}}, {"Frozen", Text("today 11:31")}, {"Recomputes", Words(IconCheck, " to the same bytes")}}}),
 		in(Section{Rule: true}, Button{Label: "Break glass", Style: Hazard, Size: Small, Opens: "glass"}, in(Gap{}), Dim("Two people and a reason. Alerts everyone and is printed on the certificate.")))
 	day := func(d, h, m int) Time { return Time{At: time.Date(2026, 11, d, h, m, 0, 0, time.UTC)} }
 	return shellOf("Marta Brandt", "release manager", Page{Title: "Handoff 17", Nav: "handoffs", Back: &Link{Text: "Handoffs", URL: "/handoffs"}},

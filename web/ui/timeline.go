@@ -98,7 +98,7 @@ func (t Timeline) ticks(ctx context.Context) []Tick {
 	r := readerOf(ctx)
 	all := []Tick{{t.From.Seconds(), Instant(t.Start.Add(t.From), r.Now, r.Zone, Clock)}}
 	for at := t.From.Truncate(step) + step; at <= t.To; at += step {
-		if t.at(at) > 6 {
+		if t.at(at) > 14 {
 			all = append(all, Tick{at.Seconds(), offset(at, step)})
 		}
 	}

@@ -105,32 +105,29 @@ func Sentences(text string) []Sentence {
 
 func endsSentence(runes []rune, i int) bool {
 	last := i+1 == len(runes)
-	switch runes[i] {
-	case '\n':
+	switch r := runes[i]; {
+	case r == '\n':
 		return last || runes[i+1] != '\n'
-	case '。', '！', '？':
+	case strings.ContainsRune("。！？", r):
 		return true
-	case '!', '?', '.', '…':
-		if last {
-			return true
+	case strings.ContainsRune(`"'”’)]`, r):
+		if i == 0 || !strings.ContainsRune(".!?…", runes[i-1]) {
+			return false
 		}
-	default:
+	case !strings.ContainsRune(".!?…", r):
 		return false
 	}
-	next := i + 1
-	for next < len(runes) && strings.ContainsRune(`"'”’)]`, runes[next]) {
-		next++
+	if last {
+		return true
 	}
-	if next < len(runes) && (!unicode.IsSpace(runes[next]) || runes[next] == '\n') || next > i+1 && next < len(runes) {
+	next := i + 1
+	if !unicode.IsSpace(runes[next]) || runes[next] == '\n' {
 		return false
 	}
 	for next < len(runes) && unicode.IsSpace(runes[next]) {
 		next++
 	}
-	if next == len(runes) {
-		return true
-	}
-	return !unicode.IsLower(runes[next]) && !abbreviation(runes, i)
+	return next == len(runes) || !unicode.IsLower(runes[next]) && !abbreviation(runes, i)
 }
 
 // abbreviation looks back from a full stop: one letter, or a known short word.
