@@ -57,6 +57,17 @@ func Inserter(pool *pgxpool.Pool) (*river.Client[pgx.Tx], error) {
 	return river.NewClient(riverpgxv5.New(pool), &river.Config{})
 }
 
+// Resume gives the jobs of a worker that was killed back at once. Only a
+// program that knows itself to be the only one may say so; among several, a
+// lost job is found by its age.
+func Resume(ctx context.Context, pool *pgxpool.Pool) error {
+	_, err := pool.Exec(ctx, `
+		UPDATE river_job
+		SET state = 'available', scheduled_at = now()
+		WHERE state = 'running'`)
+	return err
+}
+
 // Start begins to work the table and returns a function that stops it: it
 // waits for running jobs until its context ends. A job whose worker was killed
 // is rescued after two minutes; kinds that may run longer say so by their

@@ -53,7 +53,7 @@ func TestKillingAnyPartLosesNothingAcknowledged(t *testing.T) {
 		}
 	}
 	acknowledged := ledger.stop()
-	v.until("the inbox is drained", func() bool { return v.stored() >= len(acknowledged) })
+	v.until(fmt.Sprintf("the inbox is drained of %d events", len(acknowledged)), func() bool { return v.stored() >= len(acknowledged) })
 	v.checkOnce(acknowledged)
 	t.Logf("%d events acknowledged over %d kills, each of them there once", len(acknowledged), 3*rounds)
 }

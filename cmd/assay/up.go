@@ -17,6 +17,7 @@ import (
 	"assay/internal/auth"
 	"assay/internal/auth/keys"
 	"assay/internal/embedded"
+	"assay/jobs"
 	"assay/static"
 	"assay/telemetry"
 )
@@ -158,7 +159,11 @@ func startMachine(ctx context.Context, o upOptions) (*machine, error) {
 
 // open starts the workers and lets requests in.
 func (m *machine) open(ctx context.Context, o upOptions) error {
-	var err error
+	// The directory is locked, so no other worker holds what was running.
+	err := jobs.Resume(ctx, m.product.pool)
+	if err != nil {
+		return err
+	}
 	if m.stopWork, err = m.product.work(ctx); err != nil {
 		return err
 	}
