@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"assay/internal/auth"
+	"assay/internal/auth/people"
 	"assay/internal/fault"
 	"assay/web/ui"
 )
@@ -76,8 +77,11 @@ func (s *site) reader(v visitor) ui.Reader {
 		return r
 	}
 	r.KeysOff = !v.session.Person.SingleKeys
-	if zone, err := time.LoadLocation(v.session.Person.TimeZone); err == nil {
-		r.Zone = zone
+	// Nobody's choice leaves the zone to the browser, which knows where it is.
+	if name := v.session.Person.TimeZone; name != "" {
+		if zone, err := time.LoadLocation(name); err == nil {
+			r.Zone = zone
+		}
 	}
 	return r
 }
@@ -98,6 +102,7 @@ func (s *site) viewer(c *fiber.Ctx, v visitor) ui.Viewer {
 	}
 	viewer.Search = "/search"
 	viewer.KeysURL = "/settings/security#display"
+	viewer.Display = displayOf(v.session.Person)
 	viewer.Accounts = s.accounts(c.UserContext(), v)
 	for _, item := range navigation {
 		if s.opens(c, v, item.URL) {
@@ -106,6 +111,16 @@ func (s *site) viewer(c *fiber.Ctx, v visitor) ui.Viewer {
 		}
 	}
 	return viewer
+}
+
+// displayOf is the theme switch of the menu: the same form as on the page of
+// settings, with what is not switched kept as it is.
+func displayOf(p people.Person) *ui.Display {
+	d := &ui.Display{Post: "/settings/security/display", Keep: []ui.Kept{{Name: "time_zone", Value: p.TimeZone}}}
+	if p.SingleKeys {
+		d.Keep = append(d.Keep, ui.Kept{Name: "single_keys", Value: "on"})
+	}
+	return d
 }
 
 // paging returns the one count of the bar: what pages now.
