@@ -198,7 +198,7 @@ func readFields(r *row, raw jsontext.Value, byName map[string]*field, synonyms m
 	}
 	d.ReadToken()
 	var extra, said []member
-	seen := map[*field]bool{}
+	var seen fieldSet
 	for d.PeekKind() != '}' {
 		quoted, err := d.ReadValue()
 		if err != nil {
@@ -219,7 +219,7 @@ func readFields(r *row, raw jsontext.Value, byName map[string]*field, synonyms m
 			if err := f.read(r, value); err != nil {
 				return nil, fmt.Errorf("%s %w", f.name, err)
 			}
-			seen[f] = true
+			seen.add(f)
 			continue
 		}
 		if _, ok := synonyms[name]; ok {
@@ -236,7 +236,7 @@ func readFields(r *row, raw jsontext.Value, byName map[string]*field, synonyms m
 	}
 	for _, m := range said {
 		f := byName[synonyms[m.name]]
-		if seen[f] {
+		if seen.has(f) {
 			extra = append(extra, m)
 			continue
 		}
@@ -246,6 +246,12 @@ func readFields(r *row, raw jsontext.Value, byName map[string]*field, synonyms m
 	}
 	return extra, nil
 }
+
+// fieldSet says which fields of a table were seen.
+type fieldSet [2]uint64
+
+func (s *fieldSet) add(f *field)      { s[f.place/64] |= 1 << (f.place % 64) }
+func (s *fieldSet) has(f *field) bool { return s[f.place/64]&(1<<(f.place%64)) != 0 }
 
 func reasonOf(err error) error {
 	switch {

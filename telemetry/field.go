@@ -35,6 +35,7 @@ type field struct {
 	read  func(*row, jsontext.Value) error
 	write func([]byte, *row) []byte
 	scrub func(*row, func(string) string) // for identifiers: replaces them
+	place int                             // in its table
 }
 
 // eventFields are the fields a client may send (interfaces.md lists them).
@@ -137,6 +138,7 @@ var (
 func index(fields []field) map[string]*field {
 	byName := make(map[string]*field, len(fields))
 	for i := range fields {
+		fields[i].place = i
 		byName[fields[i].name] = &fields[i]
 	}
 	return byName

@@ -251,7 +251,7 @@ func pack(rows []*row) []byte {
 	*buffer = lines
 	w := packers.Get().(*zstd.Encoder)
 	defer packers.Put(w)
-	return w.EncodeAll(lines, nil)
+	return w.EncodeAll(lines, make([]byte, 0, len(lines)/2))
 }
 
 func unpack(body []byte) ([]byte, error) {

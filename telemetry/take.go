@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -261,16 +262,16 @@ func sketch(salt, text string) uint64 {
 	for i := 0; i < len(salt); i++ {
 		seed = (seed ^ uint64(salt[i])) * 1099511628211
 	}
-	var votes [64]int
+	var votes ballot
 	words, before := 0, uint64(0)
 	hash, inside := seed, false
 	end := func() {
 		if !inside {
 			return
 		}
-		vote(&votes, mix(hash))
+		votes.add(mix(hash))
 		if before != 0 {
-			vote(&votes, mix(before*31+hash))
+			votes.add(mix(before*31 + hash))
 		}
 		before, hash, inside = hash, seed, false
 		words++
@@ -285,22 +286,39 @@ func sketch(salt, text string) uint64 {
 		}
 	}
 	end()
-	var bitsSet uint64
-	for i, v := range votes {
-		if v > 0 {
-			bitsSet |= 1 << i
-		}
-	}
-	if words == 0 || bitsSet == 0 {
-		return 1
-	}
-	return bitsSet
+	return cmp.Or(votes.majority(), 1)
 }
 
-func vote(votes *[64]int, h uint64) {
-	for i := range votes {
-		votes[i] += int(h>>i&1)*2 - 1
+// ballot counts, for each of 64 bits, how many hashes have it set: plane i
+// holds bit i of the 64 counts, so that a hash is added to all at once.
+type ballot struct {
+	planes [8]uint64
+	cast   int
+}
+
+func (b *ballot) add(h uint64) {
+	b.cast++
+	for i := range b.planes {
+		if h == 0 {
+			return
+		}
+		b.planes[i], h = b.planes[i]^h, b.planes[i]&h
 	}
+}
+
+// majority has the bits that more than half of the hashes have.
+func (b *ballot) majority() uint64 {
+	var won uint64
+	for bit := range 64 {
+		count := 0
+		for i, plane := range b.planes {
+			count |= int(plane>>bit&1) << i
+		}
+		if 2*count > b.cast {
+			won |= 1 << bit
+		}
+	}
+	return won
 }
 
 // mix spreads the bits of a hash (the finalizer of MurmurHash3).
