@@ -1,0 +1,163 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// childArgument is the hidden first argument that makes this program a child.
+const childArgument = "sandbox-child"
+
+// maxThreads is far above what Go's runtime needs here. The kernel counts the
+// threads of a user together, over all children: it cannot tell whose they are.
+const maxThreads = 48
+
+// setup is what the parent tells a child before anything else.
+type setup struct {
+	Program string         `json:"program"`
+	Wall    time.Duration  `json:"wall"`
+	Memory  int64          `json:"memory"`
+	Output  int64          `json:"output"`
+	Files   map[string]int `json:"files"` // by name: the descriptor
+}
+
+// ready is what a child says of itself once it is locked down.
+type ready struct {
+	Seccomp bool `json:"seccomp"`
+}
+
+// Main is the child when this program was started as one, and then does not
+// return; otherwise it returns at once. Call it first in main, and in TestMain
+// of every test binary that uses the sandbox.
+func Main(programs ...Program) {
+	if len(os.Args) != 2 || os.Args[1] != childArgument {
+		return
+	}
+	err := serve(append(programs, selfTest), os.Stdin, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func serve(programs []Program, in io.Reader, out io.Writer) error {
+	kind, body, err := readFrame(in, setupLimit)
+	if err != nil || kind != frameSetup {
+		return fmt.Errorf("read the setup: %w", err)
+	}
+	var s setup
+	if err := json.Unmarshal(body, &s); err != nil {
+		return fmt.Errorf("read the setup: %w", err)
+	}
+	// What this program's parent had open for its own parent's sake, a terminal
+	// or a log, is not for children.
+	if err := unix.CloseRange(uint(3+len(s.Files)), math.MaxUint32, 0); err != nil {
+		return fmt.Errorf("close what was inherited: %w", err)
+	}
+	for _, p := range programs {
+		if p.Name == s.Program {
+			return work(p, s, in, out)
+		}
+	}
+	return fmt.Errorf("there is no program %q", s.Program)
+}
+
+func work(p Program, s setup, in io.Reader, out io.Writer) error {
+	runtime.GOMAXPROCS(2) // one to compute, one to see the time
+	debug.SetMemoryLimit(s.Memory * 9 / 10)
+	debug.SetTraceback("single")
+	debug.SetMaxThreads(maxThreads)
+	debug.SetMaxStack(int(min(s.Memory/2, 256<<20)))
+	files := Files{}
+	for name, fd := range s.Files {
+		files[name] = os.NewFile(uintptr(fd), name)
+	}
+	do, err := p.Open(files)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", p.Name, err)
+	}
+	for _, f := range files {
+		f.Close()
+	}
+	if err := setLimits(s, max(1, p.Jobs)); err != nil {
+		return err
+	}
+	err = lockDown()
+	if err != nil && !errors.Is(err, errNoSeccomp) {
+		return err
+	}
+	hello, _ := json.Marshal(ready{Seccomp: err == nil})
+	if err := writeFrame(out, frameReady, hello); err != nil {
+		return err
+	}
+	for range max(1, p.Jobs) {
+		if err := oneJob(do, s, in, out); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func oneJob(do Work, s setup, in io.Reader, out io.Writer) error {
+	kind, input, err := readFrame(in, 1<<31)
+	if err != nil {
+		return err
+	}
+	if kind != frameJob {
+		return fmt.Errorf("a frame %q where a job was expected", kind)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.Wall)
+	output, err := do(ctx, input)
+	cancel()
+	if err != nil {
+		return writeFrame(out, frameFault, []byte(err.Error()))
+	}
+	return writeFrame(out, frameOutput, output)
+}
+
+// setLimits gives up what a job may never have. Processor time is a second
+// wall: the parent's clock is the first.
+func setLimits(s setup, jobs int) error {
+	seconds := uint64(2*(s.Wall+grace)/time.Second+2) * uint64(jobs)
+	limits := []struct {
+		name     string
+		resource int
+		value    uint64
+	}{
+		{"memory", unix.RLIMIT_DATA, uint64(s.Memory + overheadData)},
+		{"processor time", unix.RLIMIT_CPU, seconds},
+		{"file size", unix.RLIMIT_FSIZE, 0},
+		{"core dumps", unix.RLIMIT_CORE, 0},
+		{"open files", unix.RLIMIT_NOFILE, 16},
+		{"locked memory", unix.RLIMIT_MEMLOCK, 0},
+		{"message queues", unix.RLIMIT_MSGQUEUE, 0},
+		// Threads of one user are counted together, so that this is only the
+		// second wall behind the filter, which allows no process at all.
+		{"processes", unix.RLIMIT_NPROC, 4096},
+	}
+	for _, l := range limits {
+		var now unix.Rlimit
+		if err := unix.Getrlimit(l.resource, &now); err != nil {
+			return fmt.Errorf("limit %s: %w", l.name, err)
+		}
+		value := min(l.value, now.Max)
+		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: value, Max: value}); err != nil {
+			return fmt.Errorf("limit %s: %w", l.name, err)
+		}
+	}
+	return nil
+}

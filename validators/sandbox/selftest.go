@@ -1,0 +1,223 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// selfTest is the program that tries to get out. It runs in a child like any
+// other and reports what was refused.
+var selfTest = Program{
+	Name:   "self-test",
+	Limits: Limits{Wall: 5 * time.Second, Memory: 64 << 20, Output: 64 << 10},
+	Open: func(Files) (Work, error) {
+		return func(context.Context, []byte) ([]byte, error) {
+			report := escapeReport{}
+			for _, e := range escapes() {
+				report.Tried++
+				if errno := e.try(); !refused(errno) {
+					report.Reached = append(report.Reached, e.name)
+				}
+			}
+			return json.Marshal(report)
+		}, nil
+	},
+}
+
+type escapeReport struct {
+	Tried   int      `json:"tried"`
+	Reached []string `json:"reached"`
+}
+
+// refused tells a door that is shut from one that merely did not lead
+// anywhere with the arguments given: a bad address means that the kernel
+// would have looked at a good one.
+func refused(errno syscall.Errno) bool {
+	return errno == unix.EPERM || errno == unix.EACCES || errno == unix.ENOSYS
+}
+
+type escape struct {
+	name string
+	try  func() syscall.Errno
+}
+
+// handed is memory that was handed to the kernel by its address and must stay.
+var handed = struct {
+	texts [][]byte
+	pair  [2]int32
+	limit unix.Rlimit
+}{limit: unix.Rlimit{Cur: 1, Max: 1}}
+
+// escapes are the ways out. Each is harmless where it succeeds: it names
+// nothing that exists, or nothing that matters.
+func escapes() []escape {
+	call := func(name string, number uintptr, args ...uintptr) escape {
+		return escape{name, func() syscall.Errno {
+			var a [6]uintptr
+			copy(a[:], args)
+			_, _, errno := syscall.RawSyscall6(number, a[0], a[1], a[2], a[3], a[4], a[5])
+			return errno
+		}}
+	}
+	path := func(s string) uintptr {
+		text := append([]byte(s), 0)
+		handed.texts = append(handed.texts, text)
+		return uintptr(unsafe.Pointer(&text[0]))
+	}
+	here := ^uintptr(99) // AT_FDCWD, −100
+	parent := uintptr(os.Getppid())
+	opening := func(name string, flags uintptr) escape {
+		return call("open "+name, unix.SYS_OPENAT, here, path(name), flags, 0o600)
+	}
+	socket := func(name string, domain, kind uintptr) escape {
+		return call("socket "+name, unix.SYS_SOCKET, domain, kind, 0)
+	}
+	pair, limit := uintptr(unsafe.Pointer(&handed.pair)), uintptr(unsafe.Pointer(&handed.limit))
+	return []escape{
+		opening("/etc/passwd", unix.O_RDONLY),
+		opening("/proc", unix.O_RDONLY|unix.O_DIRECTORY),
+		opening(fmt.Sprintf("/proc/%d/environ", parent), unix.O_RDONLY),
+		opening("/proc/self/mem", unix.O_RDWR),
+		opening("/tmp/assay-sandbox-escape", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL),
+		opening("/dev/shm/assay-sandbox-escape", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL),
+		call("readlink", unix.SYS_READLINKAT, here, path("/proc/self/exe"), pair, 8),
+		call("make a folder", unix.SYS_MKDIRAT, here, path("/proc/assay-sandbox-escape"), 0o700),
+		call("make a link", unix.SYS_SYMLINKAT, path("/"), here, path("/proc/assay-sandbox-escape")),
+		call("make a device", unix.SYS_MKNODAT, here, path("/proc/assay-sandbox-escape"), unix.S_IFCHR|0o600, 0x103),
+		call("change a mode", unix.SYS_FCHMODAT, here, path("/proc/assay-sandbox-escape"), 0o4755),
+		call("memfd_create", unix.SYS_MEMFD_CREATE, path("escape"), 0),
+		call("open_by_handle_at", unix.SYS_OPEN_BY_HANDLE_AT, here, 0, 0),
+		socket("tcp", unix.AF_INET, unix.SOCK_STREAM), socket("tcp6", unix.AF_INET6, unix.SOCK_STREAM), socket("udp", unix.AF_INET, unix.SOCK_DGRAM),
+		socket("raw", unix.AF_INET, unix.SOCK_RAW), socket("unix", unix.AF_UNIX, unix.SOCK_STREAM), socket("netlink", unix.AF_NETLINK, unix.SOCK_RAW),
+		socket("packet", unix.AF_PACKET, unix.SOCK_RAW), socket("vsock", unix.AF_VSOCK, unix.SOCK_STREAM), socket("alg", unix.AF_ALG, unix.SOCK_SEQPACKET),
+		call("socketpair", unix.SYS_SOCKETPAIR, unix.AF_UNIX, unix.SOCK_STREAM, 0, pair),
+		{"fork", fork},
+		call("clone3", unix.SYS_CLONE3, 0, 0),
+		call("execve", unix.SYS_EXECVE, path("/proc/assay-sandbox-escape"), 0, 0),
+		call("execveat", unix.SYS_EXECVEAT, here, path("/proc/assay-sandbox-escape"), 0, 0, 0),
+		call("signal the parent", unix.SYS_KILL, parent, 0),
+		call("signal everybody", unix.SYS_KILL, ^uintptr(0), 0),
+		call("signal a thread of the parent", unix.SYS_TGKILL, parent, parent, 0),
+		call("pidfd_open", unix.SYS_PIDFD_OPEN, parent, 0),
+		call("ptrace", unix.SYS_PTRACE, unix.PTRACE_ATTACH, parent, 0, 0),
+		call("process_vm_readv", unix.SYS_PROCESS_VM_READV, parent, 0, 0, 0, 0, 0),
+		call("process_vm_writev", unix.SYS_PROCESS_VM_WRITEV, parent, 0, 0, 0, 0, 0),
+		call("kcmp", unix.SYS_KCMP, parent, parent, 0, 0, 0),
+		call("setpriority", unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, parent, 0),
+		call("prlimit of the parent", unix.SYS_PRLIMIT64, parent, unix.RLIMIT_CORE, 0, 0),
+		call("raise a limit", unix.SYS_PRLIMIT64, 0, unix.RLIMIT_CORE, limit, 0),
+		call("setuid", unix.SYS_SETUID, 0), call("setns", unix.SYS_SETNS, ^uintptr(0), 0),
+		call("user namespace", unix.SYS_UNSHARE, unix.CLONE_NEWUSER), call("mount namespace", unix.SYS_UNSHARE, unix.CLONE_NEWNS),
+		call("mount", unix.SYS_MOUNT, 0, 0, 0, 0, 0), call("umount", unix.SYS_UMOUNT2, path("/proc/assay-sandbox-escape"), 0),
+		call("pivot_root", unix.SYS_PIVOT_ROOT, 0, 0), call("chroot", unix.SYS_CHROOT, path("/proc/assay-sandbox-escape")),
+		call("chdir", unix.SYS_CHDIR, path("/")), call("open_tree", unix.SYS_OPEN_TREE, here, 0, 0), call("fsopen", unix.SYS_FSOPEN, 0, 0),
+		call("bpf", unix.SYS_BPF, 0, 0, 0), call("io_uring", unix.SYS_IO_URING_SETUP, 1, 0), call("perf", unix.SYS_PERF_EVENT_OPEN, 0, 0, 0, 0, 0),
+		call("keyctl", unix.SYS_KEYCTL, 0, 0, 0), call("add_key", unix.SYS_ADD_KEY, 0, 0, 0, 0, 0), call("userfaultfd", unix.SYS_USERFAULTFD, 0),
+		call("init_module", unix.SYS_INIT_MODULE, 0, 0, 0), call("kexec", unix.SYS_KEXEC_LOAD, 0, 0, 0, ^uintptr(0)),
+		call("shared memory", unix.SYS_SHMGET, 0, 4096, 0o600), call("semaphores", unix.SYS_SEMGET, 0, 1, 0o600), call("message queue", unix.SYS_MSGGET, 0, 0o600),
+		call("mq_open", unix.SYS_MQ_OPEN, path("escape"), 0, 0, 0), call("inotify", unix.SYS_INOTIFY_INIT1, 0), call("fanotify", unix.SYS_FANOTIFY_INIT, 0, 0),
+		call("personality", unix.SYS_PERSONALITY, 0xffffffff), call("set the host name", unix.SYS_SETHOSTNAME, 0, 1),
+		call("set the clock", unix.SYS_CLOCK_SETTIME, unix.CLOCK_REALTIME, 0), call("kernel log", unix.SYS_SYSLOG, 10, 0, 0),
+		call("type into a terminal", unix.SYS_IOCTL, 0, unix.TIOCSTI, 0), call("undo the lock-down", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 1, 0, 0, 0),
+		call("executable memory", unix.SYS_MMAP, 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, ^uintptr(0), 0),
+	}
+}
+
+// fork starts a process that ends at once.
+func fork() syscall.Errno {
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno == 0 && pid == 0 {
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+	}
+	return errno
+}
+
+// Capabilities tries to escape, once, and says what the sandbox enforces here.
+// It is looked at again after Examine.
+func (s *Children) Capabilities(ctx context.Context) (Capabilities, error) {
+	s.tested.Lock()
+	defer s.tested.Unlock()
+	if s.knowledge == nil {
+		found, err := s.examine(ctx)
+		if err != nil {
+			return Capabilities{}, err
+		}
+		s.knowledge = &found
+	}
+	return *s.knowledge, nil
+}
+
+// Examine tries again to escape.
+func (s *Children) Examine(ctx context.Context) (Capabilities, error) {
+	s.tested.Lock()
+	s.knowledge = nil
+	s.tested.Unlock()
+	return s.Capabilities(ctx)
+}
+
+func (s *Children) examine(ctx context.Context) (Capabilities, error) {
+	c, err := s.start(ctx, selfTest, selfTest.Limits)
+	if err != nil {
+		return Capabilities{}, err
+	}
+	defer c.end()
+	r, err := c.run(ctx, nil, selfTest.Limits)
+	if err != nil {
+		return Capabilities{}, err
+	}
+	if r.End != Done {
+		return Capabilities{}, fmt.Errorf("the sandbox's self-test ended with %s: %s", r.End, r.Detail)
+	}
+	var report escapeReport
+	if err := json.Unmarshal(r.Output, &report); err != nil {
+		return Capabilities{}, fmt.Errorf("read the sandbox's self-test: %w", err)
+	}
+	found := Capabilities{Tier: TierDefault, Landlock: s.starter.landlock, Seccomp: c.ready.Seccomp, User: "this user", Tried: report.Tried, Reached: report.Reached}
+	if otherUser() != nil {
+		found.User = "nobody"
+	}
+	found.judge()
+	return found, nil
+}
+
+// judge lowers the tier for what is missing and says so.
+func (c *Capabilities) judge() {
+	c.Missing = nil
+	if c.Landlock == 0 {
+		c.Missing = append(c.Missing, "this kernel has no Landlock")
+	}
+	if !c.Seccomp {
+		c.Missing = append(c.Missing, "there is no seccomp filter")
+	}
+	if n := len(c.Reached); n > 0 && c.Landlock > 0 && c.Seccomp {
+		c.Missing = append(c.Missing, fmt.Sprintf("%d of %d escapes were not refused", n, c.Tried))
+	}
+	c.Tier = TierDefault
+	if len(c.Missing) > 0 {
+		c.Tier = TierReduced
+	}
+	slices.Sort(c.Reached)
+}
+
+// String is the tier with what it rests on, as it is stored with a verdict:
+// "default, Landlock 7, seccomp".
+func (c Capabilities) String() string {
+	words := c.Tier
+	if c.Landlock > 0 {
+		words += fmt.Sprintf(", Landlock %d", c.Landlock)
+	} else {
+		words += ", no Landlock"
+	}
+	if c.Seccomp {
+		return words + ", seccomp"
+	}
+	return words + ", no seccomp"
+}
