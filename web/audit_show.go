@@ -173,7 +173,7 @@ func auditFilters(q auditQuery) ui.FilterBar {
 		one("who", "who", q.Who, "anyone", func(q *auditQuery) { q.Who = "" }),
 		one("did", "did", q.Did, "anything", func(q *auditQuery) { q.Did = "" }),
 		one("object", "object", q.Object, "any", func(q *auditQuery) { q.Object = "" }),
-		one("day", "day", q.Day, "2026-11-20", func(q *auditQuery) { q.Day = "" }),
+		one("day", "day", q.Day, "any, or 2026-11-20", func(q *auditQuery) { q.Day = "" }),
 	}}
 	if q.Who+q.Did+q.Object+q.Day != "" {
 		bar.Clear = "/audit"

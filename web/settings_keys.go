@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"assay/internal/auth"
 	"assay/internal/auth/keys"
 	"assay/internal/fault"
+	"assay/telemetry"
 	"assay/web/ui"
 )
 
@@ -25,10 +27,11 @@ type keysPage struct {
 type madeKey struct{ Name, Text string }
 
 type keyForm struct {
-	Name   string
-	Scopes []scopeBox
-	Days   string
-	Error  string
+	Name    string
+	Scopes  []scopeBox
+	Consent string
+	Capture string
+	Error   string
 }
 
 type scopeBox struct {
@@ -124,6 +127,10 @@ func (s *site) keyCreate(c *fiber.Ctx) error {
 		Name   string   `form:"name"`
 		Scopes []string `form:"scope"`
 		Days   int      `form:"days"`
+
+		// For keys that send events.
+		Consent string `form:"consent"`
+		Capture string `form:"capture"`
 	}
 	if err := readForm(c, &in); err != nil {
 		return err
@@ -136,16 +143,57 @@ func (s *site) keyCreate(c *fiber.Ctx) error {
 	for _, one := range in.Scopes {
 		n.Scopes = append(n.Scopes, auth.Scope(one))
 	}
+	form := keyForm{Name: in.Name, Scopes: scopeBoxes(in.Scopes), Consent: in.Consent, Capture: in.Capture}
+	terms, err := termsOf(in.Consent, in.Capture)
+	if err != nil {
+		return err
+	}
 	key, text, err := ring.Create(c.UserContext(), actorOf(c), n)
 	if fault.Of(err) == fault.Invalid {
 		c.Status(fiber.StatusBadRequest)
-		return s.keysPage(c, nil, keyForm{Name: in.Name, Error: fault.Words(err), Scopes: scopeBoxes(in.Scopes)})
+		form.Error = fault.Words(err)
+		return s.keysPage(c, nil, form)
 	}
 	if err != nil {
 		return err
 	}
+	// Until this is done the key takes events under the strictest terms.
+	if slices.Contains(n.Scopes, auth.ScopeIngest) && s.Telemetry != nil {
+		if err := s.Telemetry.SetTerms(c.UserContext(), actorOf(c), key.ID, terms); err != nil {
+			return err
+		}
+	}
 	// Not a redirect: the secret is kept as its hash and can be shown only now.
 	return s.keysPage(c, &madeKey{Name: key.Name, Text: text}, keyForm{})
+}
+
+// Choices of what an event that names no consent or capture is taken under.
+var (
+	consentChoices = []ui.Option{
+		{Value: string(telemetry.ConsentAggregate), Label: "aggregate: counted, no text"},
+		{Value: string(telemetry.ConsentRedacted), Label: "redacted: redacted text"},
+		{Value: string(telemetry.ConsentFull), Label: "full: redacted text, raw text only sealed"},
+		{Value: string(telemetry.ConsentNone), Label: "none: no text, no hash of the person"},
+	}
+	captureChoices = []ui.Option{
+		{Value: string(telemetry.CaptureHash), Label: "hash: a keyed hash, no text"},
+		{Value: string(telemetry.CaptureRedacted), Label: "redacted: the redacted text"},
+		{Value: string(telemetry.CaptureRaw), Label: "raw: redacted text, raw text sealed apart"},
+	}
+)
+
+// termsOf reads the two choices; the rest is that of the strictest terms.
+func termsOf(consent, capture string) (telemetry.Terms, error) {
+	terms := telemetry.StrictTerms
+	among := func(choices []ui.Option, value string) bool {
+		return value == "" || slices.ContainsFunc(choices, func(o ui.Option) bool { return o.Value == value })
+	}
+	if !among(consentChoices, consent) || !among(captureChoices, capture) {
+		return terms, fault.Say(fault.Invalid, "Consent and capture must be among the choices shown.")
+	}
+	terms.Consent = cmp.Or(telemetry.Consent(consent), terms.Consent)
+	terms.Capture = cmp.Or(telemetry.Capture(capture), terms.Capture)
+	return terms, nil
 }
 
 func (s *site) keyRevoke(c *fiber.Ctx) error {

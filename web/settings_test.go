@@ -10,6 +10,7 @@ import (
 
 	"assay/internal/auth"
 	"assay/internal/auth/people"
+	"assay/telemetry"
 )
 
 const hostile = `<img src=x onerror=alert(1)>"'&<script>alert(2)</script>`
@@ -106,8 +107,22 @@ func TestAKeyIsShownOnceAndWorksUntilRevoked(t *testing.T) {
 		t.Error("the form is not shown again as it was")
 	}
 	b.post("/settings/keys", url.Values{"name": {"k"}, "days": {"30"}}).want(400)
+	b.post("/settings/keys", url.Values{"name": {"k"}, "scope": {"ingest"}, "consent": {"everything"}}).want(400)
 	b.post("/settings/keys", url.Values{"name": {"k"}, "scope": {"root"}, "days": {"30"}}).want(400)
 	b.post("/settings/keys", url.Values{"name": {"k"}, "scope": {"read"}, "days": {"100000000"}}).want(400)
+}
+
+func TestAKeyThatSendsEventsCarriesItsConsentAndCapture(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.stages.Telemetry = &telemetry.Store{DB: w.pool} })
+	b := w.as(auth.Engineer)
+	b.post("/settings/keys", url.Values{"name": {"collector"}, "scope": {"ingest"}, "consent": {"redacted"}, "capture": {"redacted"}, "days": {"90"}}).want(200)
+	if n := w.count(`SELECT count(*) FROM ingest_terms WHERE consent = 'redacted' AND capture = 'redacted'`); n != 1 {
+		t.Errorf("want the terms chosen, got %d rows", n)
+	}
+	b.post("/settings/keys", url.Values{"name": {"reader"}, "scope": {"read"}, "consent": {"full"}, "days": {"90"}}).want(200)
+	if n := w.count(`SELECT count(*) FROM ingest_terms`); n != 1 {
+		t.Errorf("a key that sends nothing got terms")
+	}
 }
 
 func TestPeopleChooseTheirOwnDisplay(t *testing.T) {

@@ -99,8 +99,8 @@ func (r *Ring) Create(ctx context.Context, actor auth.Actor, n New) (Key, string
 		if k, err = one(ctx, tx, id); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "key.create", Object: "key/" + public,
-			What: strings.Join(texts(n.Scopes), ", ") + ", until " + k.ExpiresAt.UTC().Format(time.DateOnly), After: n})
+		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "key.create", Object: object(id),
+			What: "wb_" + public + ": " + strings.Join(texts(n.Scopes), ", ") + ", until " + k.ExpiresAt.UTC().Format(time.DateOnly), After: n})
 	})
 	if err != nil {
 		return Key{}, "", err
@@ -151,14 +151,18 @@ func (r *Ring) Revoke(ctx context.Context, actor auth.Actor, publicID string) er
 		return err
 	}
 	return postgres.InTx(ctx, r.DB, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE keys SET revoked_at = $2 WHERE public_id = $1 AND revoked_at IS NULL`, publicID, r.now())
+		var id int64
+		err := tx.QueryRow(ctx, `
+			UPDATE keys SET revoked_at = $2
+			WHERE public_id = $1 AND revoked_at IS NULL
+			RETURNING id`, strings.TrimPrefix(publicID, "wb_"), r.now()).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fault.Say(fault.NotFound, "There is no such key in force.")
+		}
 		if err != nil {
 			return fmt.Errorf("revoke key %s: %w", publicID, err)
 		}
-		if tag.RowsAffected() == 0 {
-			return fault.Say(fault.NotFound, "There is no such key in force.")
-		}
-		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "key.revoke", Object: "key/" + publicID})
+		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "key.revoke", Object: object(id)})
 	})
 }
 
@@ -264,6 +268,8 @@ const (
 	idLength     = 10
 	secretLength = 43
 )
+
+func object(id int64) string { return fmt.Sprintf("key/%d", id) }
 
 func randomID() string {
 	b := make([]byte, 8)

@@ -87,7 +87,7 @@ func TestARevokedKeyIsRefusedAtItsNextRequest(t *testing.T) {
 		t.Errorf("a second time: %v", err)
 	}
 	n := 0
-	r.DB.QueryRow(ctx, `SELECT count(*) FROM audit_entries WHERE object = 'key/' || $1 AND action IN ('key.create', 'key.revoke')`, k.PublicID).Scan(&n)
+	r.DB.QueryRow(ctx, `SELECT count(*) FROM audit_entries WHERE object = $1 AND action IN ('key.create', 'key.revoke')`, object(k.ID)).Scan(&n)
 	if n != 2 {
 		t.Errorf("want 2 audit entries, got %d", n)
 	}
