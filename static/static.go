@@ -4,7 +4,7 @@
 // packages into third_party, which is embedded but never committed.
 //
 // Every file has an address that carries the hash of its content, so a
-// browser may keep it for ever; bodies are compressed once.
+// browser may keep it for ever; bodies are compressed once, when first asked for.
 package static
 
 import (
@@ -19,6 +19,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -39,17 +40,22 @@ type File struct {
 	Body []byte
 	Hash string // of Body, hexadecimal
 
-	gzip, brotli []byte // empty where compressing gains nothing
+	packed func() packed // compressed once, when first asked for
 }
+
+type packed struct{ gzip, brotli []byte }
 
 // Encoded chooses the smallest body that the client takes: acceptEncoding is
 // the request's header; encoding is empty for the plain body.
 func (f File) Encoded(acceptEncoding string) (body []byte, encoding string) {
+	if f.packed == nil {
+		return f.Body, ""
+	}
 	switch {
-	case f.brotli != nil && accepts(acceptEncoding, "br"):
-		return f.brotli, "br"
-	case f.gzip != nil && accepts(acceptEncoding, "gzip"):
-		return f.gzip, "gzip"
+	case accepts(acceptEncoding, "br"):
+		return f.packed().brotli, "br"
+	case accepts(acceptEncoding, "gzip"):
+		return f.packed().gzip, "gzip"
 	}
 	return f.Body, ""
 }
@@ -114,7 +120,7 @@ type shelf struct {
 }
 
 // files builds the shelf once: the script is put together, the style sheet
-// learns the addresses of the fonts, everything is compressed.
+// learns the addresses of the fonts.
 var files = sync.OnceValue(func() shelf {
 	s := shelf{byName: map[string]File{}, byPath: map[string]File{}}
 	for _, name := range []string{"geist.woff2", "geist-mono.woff2", "licences.txt"} {
@@ -141,7 +147,7 @@ func (s shelf) put(name string, body []byte) {
 		Hash: hash,
 	}
 	if extension != ".woff2" {
-		f.gzip, f.brotli = compressed(body)
+		f.packed = sync.OnceValue(func() packed { return compressed(body) })
 	}
 	s.byName[name], s.byPath[f.Path] = f, f
 }
@@ -154,15 +160,15 @@ var types = map[string]string{
 	".woff2": "font/woff2",
 }
 
-func compressed(body []byte) (zipped, br []byte) {
+func compressed(body []byte) packed {
 	var z, b bytes.Buffer
 	zw, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
-	bw := brotli.NewWriterLevel(&b, 9)
+	bw := brotli.NewWriterLevel(&b, brotli.BestCompression)
 	zw.Write(body)
 	bw.Write(body)
 	zw.Close()
 	bw.Close()
-	return z.Bytes(), b.Bytes()
+	return packed{z.Bytes(), b.Bytes()}
 }
 
 // read gives a file of this folder, which the compiler has put there.
@@ -179,11 +185,13 @@ var (
 	cssSpace  = regexp.MustCompile(`\s+`)
 	cssTight  = regexp.MustCompile(`\s*([{};,>])\s*`)
 	cssColon  = regexp.MustCompile(`([{;][a-z0-9-]+): `)
+	cssName   = regexp.MustCompile(`--[a-z][a-z0-9-]*`)
 	cssNested = regexp.MustCompile(`([{};])& `)
 )
 
-// squeezed takes remarks and white space out of the style sheet. It knows the
-// habits of our own file and is no parser: no string in it holds a brace.
+// squeezed takes remarks and white space out of the style sheet and shortens
+// its custom properties, which nothing else names. It knows the habits of our
+// own file and is no parser: no string in it holds a brace.
 func squeezed(css []byte) []byte {
 	css = cssRemark.ReplaceAll(css, nil)
 	css = cssSpace.ReplaceAll(css, []byte(" "))
@@ -192,7 +200,14 @@ func squeezed(css []byte) []byte {
 		css = cssColon.ReplaceAll(css, []byte("$1:"))
 	}
 	css = cssNested.ReplaceAll(css, []byte("$1")) // a nested rule means its descendants anyway
-	return bytes.TrimSpace(bytes.ReplaceAll(css, []byte(";}"), []byte("}")))
+	css = bytes.TrimSpace(bytes.ReplaceAll(css, []byte(";}"), []byte("}")))
+	short := map[string]string{}
+	return cssName.ReplaceAllFunc(css, func(name []byte) []byte {
+		if short[string(name)] == "" {
+			short[string(name)] = "--" + strconv.FormatInt(int64(len(short))+10, 36)
+		}
+		return []byte(short[string(name)])
+	})
 }
 
 var fontAddress = regexp.MustCompile(`url\("([a-z-]+\.woff2)"\)`)
