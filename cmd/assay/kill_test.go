@@ -90,6 +90,12 @@ func (v *victim) start() {
 	os.Remove(filepath.Join(v.dir, "runtime.json"))
 	v.cmd = exec.Command(os.Args[0], "up", "--data", v.dir, "--addr", v.addr)
 	v.cmd.Env = append(os.Environ(), "ASSAY_DATA="+v.dir)
+	said, err := os.OpenFile(filepath.Join(v.dir, "said"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		v.Fatal(err)
+	}
+	defer said.Close()
+	v.cmd.Stdout, v.cmd.Stderr = said, said
 	if err := v.cmd.Start(); err != nil {
 		v.Fatal(err)
 	}
@@ -114,7 +120,8 @@ func (v *victim) until(what string, holds func() bool) {
 		}
 	}
 	log, _ := os.ReadFile(filepath.Join(v.dir, "assay.log"))
-	v.Fatalf("not within a minute: %s\n%s", what, log[max(0, len(log)-3000):])
+	said, _ := os.ReadFile(filepath.Join(v.dir, "said"))
+	v.Fatalf("not within a minute: %s\n%s\n%s", what, said, log[max(0, len(log)-3000):])
 }
 
 func (v *victim) program() int { return v.cmd.Process.Pid }

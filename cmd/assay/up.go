@@ -133,7 +133,7 @@ func startMachine(ctx context.Context, o upOptions) (*machine, error) {
 	engine := make(chan started, 1)
 	go func() {
 		c, err := embedded.StartClickhouse(ctx, embedded.ClickhouseConfig{
-			Dir: filepath.Join(o.data, "clickhouse"), Log: m.logFile, Library: env("ASSAY_CHDB_LIBRARY"), Supervise: true})
+			Dir: filepath.Join(o.data, "clickhouse"), Log: m.logFile, Library: env("ASSAY_CHDB_LIBRARY"), Supervise: true, Wait: patience})
 		engine <- started{c, err}
 	}()
 	m.postgres, err = embedded.StartPostgres(ctx, embedded.PostgresConfig{Dir: o.data, Log: m.logFile})

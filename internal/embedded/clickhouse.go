@@ -55,6 +55,7 @@ type ClickhouseConfig struct {
 	// with the same password. Crashed then reports each end, and the engine
 	// comes back without anyone's doing.
 	Supervise bool
+	Wait      time.Duration // how long another process may still hold the folder, as one that was just killed does
 }
 
 // Clickhouse is a running embedded ClickHouse: a process of its own that ends
@@ -101,11 +102,28 @@ func StartClickhouse(ctx context.Context, config ClickhouseConfig) (*Clickhouse,
 		crashed: make(chan error, 16), log: &lines{to: config.Log},
 		stopping: make(chan struct{}), over: make(chan struct{}),
 	}
-	if err := c.launch(ctx); err != nil {
+	if err := c.launchAfter(ctx, time.Now().Add(config.Wait)); err != nil {
 		listener.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// launchAfter launches the engine, until then waiting for one that still holds
+// the folder: that of a program that was killed ends by itself, a moment later.
+func (c *Clickhouse) launchAfter(ctx context.Context, patience time.Time) error {
+	for {
+		err := c.launch(ctx)
+		held := err != nil && strings.Contains(err.Error(), engine.ErrHeld.Error())
+		if !held || time.Now().After(patience) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // DSN is the address of the engine with name, password and database, for
