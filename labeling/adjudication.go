@@ -187,6 +187,9 @@ func (s *Store) Disagreement(ctx context.Context, actor auth.Actor, id int64) (D
 	if err != nil {
 		return d, fmt.Errorf("labels of item %d: %w", id, err)
 	}
+	if len(d.Labels) < 2 {
+		return Disagreement{}, fault.Say(fault.Conflict, "Item %d has fewer than two labels: there is nothing to decide between.", id)
+	}
 	slices.SortStableFunc(d.Labels, func(a, b SideLabel) int { return a.LabeledAt.Compare(b.LabeledAt) })
 	return d, nil
 }

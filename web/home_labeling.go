@@ -82,7 +82,7 @@ func queueNeed(row queueRow, now time.Time) need {
 
 func weekOf(week labeling.Today) templ.Component {
 	stats := ui.Stats{Grid: true, Items: []ui.Stat{{Term: "Labels", Figure: ui.Count(week.Labels)}}}
-	if week.Median > 0 {
+	if week.Median >= time.Second {
 		stats.Items = append(stats.Items, ui.Stat{Term: "Median per item", Figure: ui.Elapsed(week.Median.Round(time.Second))})
 	}
 	return sideSection("Your week", stats)

@@ -139,6 +139,10 @@ func (s *site) itemPage(c *fiber.Ctx, item labeling.Item, toast *ui.Toast, troub
 	}
 	name := fmt.Sprintf("%d-%s", s.now().UnixMilli(), uuid.NewString()[:8])
 	p := buildLabel(item, verdicts, surroundings, name, uuid.NewString())
+	if item.Draft != nil {
+		reader := s.reader(visitorOf(c))
+		p.Work.Submit.Saved = "Draft of " + ui.Instant(item.Draft.SavedAt, s.now(), cmp.Or(reader.Zone, time.UTC), ui.DayTime) + " restored"
+	}
 	if trouble != nil {
 		p.Trouble = &ui.Banner{Tone: ui.Mid, Fact: "This label was not taken.", Consequence: fault.Words(trouble), Alert: true}
 	}
@@ -197,11 +201,9 @@ type labelPage struct {
 // the version, template or arm; where the verdict is hidden, nothing tells it.
 func buildLabel(item labeling.Item, verdicts []Verdict, around surroundings, page, key string) labelPage {
 	answer := labeling.Answer{}
-	saved := ""
 	var trouble *ui.Banner
 	if item.Draft != nil {
 		answer = item.Draft.Answer
-		saved = "Draft of " + item.Draft.SavedAt.UTC().Format("15:04:05") + " UTC restored"
 		if item.Draft.Refused != "" {
 			trouble = &ui.Banner{Tone: ui.Mid, Fact: "Your draft is here.", Consequence: item.Draft.Refused + " Submit it now and it counts."}
 		}
@@ -217,7 +219,7 @@ func buildLabel(item labeling.Item, verdicts []Verdict, around surroundings, pag
 			Hidden: []ui.Kept{{Name: "reservation", Value: item.Reservation.Token.String()}, {Name: "idempotency_key", Value: key}, {Name: "page", Value: page}},
 			Needs:  needs, Bar: buildBar(item, around), Questions: buildQuestions(item, answer),
 			Submit: ui.Submit{
-				Later: base + "/later", Skip: base + "/skip", SkipWhy: skipOptions(), Saved: saved,
+				Later: base + "/later", Skip: base + "/skip", SkipWhy: skipOptions(),
 				Extras: []ui.Extra{{ID: "spans", Label: "Spans", Act: ui.ActMark}, {ID: "correct", Label: "Correction", Act: ui.ActCorrection}, {ID: "more", Label: "Note", Act: ui.ActNote}},
 			},
 		},
@@ -234,6 +236,7 @@ func buildBar(item labeling.Item, around surroundings) ui.QueueBar {
 		Gain: gainWords(around.gain), Until: item.Reservation.LeaseUntil,
 		Actions: []templ.Component{
 			ui.Button{Label: "Queue", Style: ui.Plain, Size: ui.Small, Icon: ui.IconHistory, URL: "/queues/" + item.Queue.Slug},
+			ui.Button{Label: "Guide", Style: ui.Plain, Size: ui.Small, Icon: ui.IconBook, Opens: "guide", URL: "/guides/" + pathPart(item.TaskClass)},
 			ui.Button{Label: "Keys", Style: ui.Plain, Size: ui.Small, Opens: "keys", Act: ui.ActKeys},
 		},
 	}
@@ -406,7 +409,7 @@ func waitingGroup(queue labeling.Queue, summary labeling.Summary) ui.RailGroup {
 
 func todayGroup(today labeling.Today) ui.RailGroup {
 	group := ui.RailGroup{Title: "Today", Items: []ui.RailItem{{Title: "Labels", Number: ui.Count(today.Labels)}}}
-	if today.Median > 0 {
+	if today.Median >= time.Second {
 		group.Items = append(group.Items, ui.RailItem{Title: "Median per item", Number: ui.Elapsed(today.Median.Round(time.Second))})
 	}
 	return group

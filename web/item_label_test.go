@@ -89,7 +89,7 @@ func (w *world) enqueue(shelf bookshelf, taskClass string, texts ...string) {
 			{EventID: uuid.New(), Kind: telemetry.KindTool, At: at.Add(-time.Second), What: "read_range", Detail: "A1:A3 " + text},
 			{EventID: uuid.New(), Kind: telemetry.KindSpan, At: at, What: "secret-model-v9"},
 			{EventID: r.EventID, Kind: telemetry.KindModel, At: at, What: "secret-model-v9", Text: r.Response},
-			{EventID: uuid.New(), Kind: telemetry.KindFeedback, At: at.Add(38 * time.Second), What: "down", Detail: "incorrect"},
+			{EventID: uuid.New(), Kind: telemetry.KindFeedback, At: at.Add(38 * time.Second), What: "feedback", Detail: "down, incorrect"},
 			{EventID: uuid.New(), Kind: telemetry.KindCorrection, At: at.Add(130 * time.Second), Text: "=SUM(A1:A3) " + text},
 		}
 		shelf[r.EventID] = r
@@ -105,7 +105,7 @@ func (w *world) enqueue(shelf bookshelf, taskClass string, texts ...string) {
 	if _, err := w.stages.Labeling.Consider(context.Background(), auth.Product(), candidates); err != nil {
 		w.t.Fatal(err)
 	}
-	w.exec(`UPDATE items SET wanted = 1`)
+	w.exec(`UPDATE items SET wanted = 1 WHERE taken = 0`)
 }
 
 // next reserves in a queue and returns the address it leads to.

@@ -2,7 +2,9 @@ package web
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,22 +32,52 @@ func buildTurns(item labeling.Item, verdicts []Verdict, spans []labeling.Span, m
 		return []templ.Component{ui.Empty{Title: "The text of this response was erased", Why: "Its label stays. There is nothing left to read."}}
 	}
 	before, after := around(item)
+	earlier, during := lastTurn(before)
 	var turns []templ.Component
-	for _, m := range before {
-		turns = append(turns, turnsOf(m, snapshot.At)...)
+	for _, m := range earlier {
+		turns = append(turns, turnsOf(m, snapshot)...)
 	}
 	if snapshot.Prompt != "" {
-		turns = append(turns, ui.Message{Who: "User", At: clockTime(snapshot.At), Text: snapshot.Prompt})
+		turns = append(turns, ui.Message{Who: "User", At: clockTime(askedAt(snapshot, during)), Text: snapshot.Prompt})
+	}
+	for _, m := range during {
+		turns = append(turns, turnsOf(m, snapshot)...)
 	}
 	turns = append(turns, responseTurn(snapshot, spans, marking))
 	if artifact, ok := buildArtifact(item, verdicts); ok {
 		turns = append(turns, artifact)
 	}
-	turns = append(turns, sources(snapshot.Context)...)
+	turns = append(turns, sources(snapshot)...)
 	for _, m := range after {
-		turns = append(turns, turnsOf(m, snapshot.At)...)
+		turns = append(turns, turnsOf(m, snapshot)...)
 	}
 	return turns
+}
+
+// lastTurn divides what came before the response at the last thing said: the
+// steps after it were taken to answer this prompt.
+func lastTurn(before []labeling.Moment) (earlier, during []labeling.Moment) {
+	for i, m := range slices.Backward(before) {
+		if m.Kind != "tool" && m.Kind != "file" && m.Kind != "error" {
+			return before[:i+1], before[i+1:]
+		}
+	}
+	return nil, before
+}
+
+// askedAt is when the prompt was sent, as far as the events tell: the response
+// is stamped at its end.
+func askedAt(snapshot labeling.Snapshot, during []labeling.Moment) time.Time {
+	at := snapshot.At
+	for _, m := range snapshot.Around {
+		if m.EventID == snapshot.EventID && m.TookMS != nil {
+			at = at.Add(-time.Duration(*m.TookMS) * time.Millisecond)
+		}
+	}
+	if len(during) > 0 && during[0].At.Before(at) {
+		at = during[0].At
+	}
+	return at
 }
 
 func responseTurn(snapshot labeling.Snapshot, spans []labeling.Span, marking bool) ui.Message {
@@ -95,7 +127,8 @@ func clockTime(at time.Time) ui.Time { return ui.Time{At: at, Style: ui.Clock} }
 
 // turnsOf draws one event of the session; another response of it comes with
 // what the person had asked.
-func turnsOf(m labeling.Moment, response time.Time) []templ.Component {
+func turnsOf(m labeling.Moment, snapshot labeling.Snapshot) []templ.Component {
+	response := snapshot.At
 	switch m.Kind {
 	case "model":
 		var turns []templ.Component
@@ -112,7 +145,7 @@ func turnsOf(m labeling.Moment, response time.Time) []templ.Component {
 		}
 		return []templ.Component{ui.Message{Who: "User", At: clockTime(m.At), Text: glance(m.Text)}}
 	case "correction":
-		return []templ.Component{correctionTurn(m, response)}
+		return []templ.Component{correctionTurn(m, snapshot)}
 	}
 	message := ui.Message{Who: momentWho[m.Kind], At: clockTime(m.At), Body: momentEvent(m)}
 	if message.Who == "" {
@@ -139,29 +172,37 @@ func momentEvent(m labeling.Moment) ui.Event {
 			event.Detail = ui.Elapsed(time.Duration(*m.TookMS) * time.Millisecond)
 		}
 	case "feedback":
-		event.Text = m.What
-		if m.Detail != "" {
-			event.Text = strings.TrimPrefix(m.What+", “"+m.Detail+"”", ", ")
+		given, reason, _ := strings.Cut(cmp.Or(m.Detail, m.What), ", ")
+		event.Text = given
+		if reason != "" {
+			event.Text += ", reason “" + reason + "”"
 		}
-		if strings.HasPrefix(m.What, "down") || strings.HasPrefix(m.What, "1") || strings.HasPrefix(m.What, "2") {
+		if given == "down" || strings.HasPrefix(given, "rating 1") || strings.HasPrefix(given, "rating 2") || given == "1" || given == "2" {
 			event.Icon = ui.IconThumbsDown
 		}
 	case "error":
 		event.Code, event.Tone = m.What, ui.Bad
 	default:
-		event.Text = strings.TrimSpace(m.What + " " + event.Text)
+		if m.What != "" && m.What != m.Kind {
+			event.Text = strings.TrimSpace(m.What + " " + event.Text)
+		}
 	}
 	return event
 }
 
-func correctionTurn(m labeling.Moment, response time.Time) ui.Message {
-	message := ui.Message{Who: "Correction", When: afterWords(m.At.Sub(response))}
+func correctionTurn(m labeling.Moment, snapshot labeling.Snapshot) ui.Message {
+	message := ui.Message{Who: "Correction", When: afterWords(m.At.Sub(snapshot.At))}
 	if m.Text == "" {
 		message.Body = ui.Event{Icon: ui.IconUndo, Text: cmp.Or(m.Detail, "corrected by hand")}
 		return message
 	}
 	text := glance(m.Text)
-	message.Body = ui.Code{Well: true, Small: true, Text: text}
+	code := ui.Code{Well: true, Small: true, Text: text}
+	var artifact artifactOf
+	if json.Unmarshal(snapshot.Artifact, &artifact) == nil && artifact.Kind != "" {
+		code.Tokens = ui.Tokens(artifact.Kind, text)
+	}
+	message.Body = code
 	return message
 }
 
@@ -188,15 +229,21 @@ func cut(text string, length int) string {
 	return string(runes[:length]) + " …"
 }
 
-// sources are what the answer had to rely on.
-func sources(context []string) []templ.Component {
+// sources are what the answer had to rely on; what the artifact shows already
+// is not said twice.
+func sources(snapshot labeling.Snapshot) []templ.Component {
+	var artifact artifactOf
+	_ = json.Unmarshal(snapshot.Artifact, &artifact) // none, or of another shape: nothing to leave out
 	var turns []templ.Component
+	context := slices.DeleteFunc(slices.Clone(snapshot.Context), func(text string) bool {
+		return strings.TrimSpace(text) == "" || strings.TrimSpace(text) == strings.TrimSpace(artifact.Schema)
+	})
 	for i, text := range context {
 		if i == sourcesShown {
-			turns = append(turns, ui.Message{Who: "Source", Note: "", Body: ui.Dim(fmt.Sprintf("%d more are in the session.", len(context)-i))})
+			turns = append(turns, ui.Message{Who: "Source", When: "not shown", Body: ui.Dim(fmt.Sprintf("%d more are in the session.", len(context)-i))})
 			break
 		}
-		message := ui.Message{Who: "Source", Text: cut(text, sourceLength)}
+		message := ui.Message{Who: "Source", When: "given to it", Text: cut(text, sourceLength)}
 		if len(context) > 1 {
 			message.When = fmt.Sprintf("%d of %d", i+1, len(context))
 		}

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"assay/labeling"
 	"assay/web/ui"
@@ -117,8 +119,11 @@ func flagChip(f labeling.ItemFlag) ui.Chip {
 		switch {
 		case f.Detail == "fix":
 			chip.Text = "one-click Fix"
-		case strings.HasPrefix(f.Detail, "edit "):
-			chip.Text += " " + strings.TrimPrefix(f.Detail, "edit ")
+		default:
+			var seconds int
+			if n, _ := fmt.Sscanf(f.Detail, "edit after %d s", &seconds); n == 1 {
+				chip.Text += " " + afterWords(time.Duration(seconds)*time.Second)
+			}
 		}
 	case "abandonment":
 		chip.Icon, chip.Text = ui.IconClock, "abandoned"

@@ -131,7 +131,7 @@ func buildQueue(q shownQueue, filter queueFilter) queuePage {
 			Crumbs: []ui.Link{{Text: "Queues", URL: "/queues"}}, Title: q.Queue.Title, Sub: queueSub(q),
 		},
 		Stats: queueStats(q),
-		Bar:   ui.StackBar{Parts: classParts(q.Summary.Waiting), Name: waitingName(q.Summary.Waiting), Legend: true, Words: classLegend(q.Summary.Waiting)},
+		Bar:   ui.StackBar{Parts: classParts(q.Summary.Waiting), Name: waitingName(q.Summary.Waiting), Legend: true, Words: classLegend},
 	}
 	if q.Labels && q.Counts.Free == 0 {
 		empty := buildEmptyQueue(q)
@@ -171,19 +171,14 @@ func queueStats(q shownQueue) ui.Stats {
 		{Term: "Done", Figure: ui.Count(q.Summary.Done)},
 		{Term: "Oldest", Figure: oldest},
 	}}
-	if q.Summary.Median > 0 {
+	if q.Summary.Median >= time.Second {
 		stats.Items = append(stats.Items, ui.Stat{Term: "Median per item", Figure: ui.Elapsed(q.Summary.Median.Round(time.Second)), Base: "of the last 200 labels"})
 	}
 	return stats
 }
 
-func classLegend(waiting map[labeling.PriorityClass]int64) []string {
-	return []string{
-		ui.Count(waiting[labeling.Safety]) + " safety: unsafe claim, failed validator",
-		ui.Count(waiting[labeling.Negative]) + " negative feedback",
-		ui.Count(waiting[labeling.Implicit]) + " implicit: correction, abandonment, re-query",
-		ui.Count(waiting[labeling.Random]) + " random",
-	}
+var classLegend = []string{
+	"safety: unsafe claim, failed validator", "negative feedback", "implicit: correction, abandonment, re-query", "random",
 }
 
 // buildEmptyQueue says why there is nothing for this person, in counts.
@@ -248,16 +243,16 @@ func itemRow(b labeling.Brief, now time.Time) ui.Row {
 			why += fmt.Sprintf(" and %d more", more)
 		}
 	}
-	probability := "frame open"
+	probability := ui.Dim("frame open")
 	switch {
 	case b.Pi != nil:
-		probability = ui.Number(*b.Pi, 3)
+		probability = ui.Mono(ui.Number(*b.Pi, 3))
 	case b.Design == "census":
-		probability = "1.000"
+		probability = ui.Mono("1.000")
 	}
 	return ui.Row{Cells: []templ.Component{
 		ui.Text(railTitle(b.Title)), ui.Link{Text: shortSession(b.SessionID), URL: "/sessions/" + pathPart(b.SessionID), Mono: true, Plain: true},
-		ui.Text(why), ui.Mono(probability), ui.Text(b.State), ui.Text(ui.Age(now.Sub(b.AddedAt))),
+		ui.Text(why), probability, ui.Text(b.State), ui.Text(ui.Age(now.Sub(b.AddedAt))),
 	}}
 }
 

@@ -271,7 +271,7 @@ func (p queuePage) side() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Section{Title: "Filled by its rule", Rule: true}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Section{Title: "Filled by its rule", Rule: p.Chart != nil || p.Adjudge != ""}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

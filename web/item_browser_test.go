@@ -1,0 +1,216 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+
+	"assay/internal/auth"
+)
+
+// press presses and lets go of a key: code is its place on the keyboard, text
+// what the layout prints on it.
+func (b *tab) press(code, text string) {
+	b.t.Helper()
+	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
+		params := input.DispatchKeyEventParams{Type: kind, Code: code, Key: text}
+		if kind == input.DispatchKeyEventTypeKeyDown {
+			params.Text = text
+			if text == "Enter" {
+				params.WindowsVirtualKeyCode, params.Text = 13, "\r"
+			}
+		}
+		b.do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+			_, err := cdp.Call(ctx, target, input.DispatchKeyEvent, params)
+			return chromedp.Void{}, err
+		})
+	}
+}
+
+// until waits for an expression to become true, also across page loads.
+func (b *tab) until(expression string) {
+	b.t.Helper()
+	for range 500 {
+		if yes, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && yes {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	b.t.Fatalf("never became true: %s\n%s", expression, clip(js[string](b, `document.body.innerText`), 1500))
+}
+
+// stopwatch measures in the page, from the key that submits to the second
+// frame after the next item is in it.
+const stopwatch = `(() => {
+	if (window.times) return 0
+	window.times = []
+	let pressed = 0
+	addEventListener('keydown', (e) => { if (e.key === 'Enter') pressed = performance.now() }, true)
+	let last = document.querySelector('[data-item]').dataset.item
+	new MutationObserver(() => {
+		const item = document.querySelector('[data-item]')?.dataset.item
+		if (!item || item === last) return
+		last = item
+		requestAnimationFrame(() => requestAnimationFrame(() => times.push(performance.now() - pressed)))
+	}).observe(document.querySelector('#main'), {childList: true, subtree: true})
+	return 0
+})()`
+
+const painted = `new Promise((done) => {
+	let frames = 4
+	const next = () => frames-- ? requestAnimationFrame(next) : setTimeout(() => done(0))
+	next()
+})`
+
+const itemOnScreen = `document.querySelector('[data-item]')?.dataset.item || ''`
+
+func TestFiftyLabelsByKeyboardAlone(t *testing.T) {
+	texts := make([]string, 53)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("number %d", i)
+	}
+	w := queued(t, "sql_query", texts...)
+	b := chromium(t)
+	b.become(w, w.as(auth.Labeler))
+	b.open(w, "/", 1440)
+	b.press("Enter", "Enter") // Start
+	b.until(`document.querySelector('#label-form')`)
+	js[int](b, stopwatch)
+
+	seen := []string{}
+	for i := range 50 {
+		item := js[string](b, itemOnScreen)
+		if slices.Contains(seen, item) {
+			t.Fatalf("item %s came twice", item)
+		}
+		seen = append(seen, item)
+		js[int](b, painted) // keys sleep until a person could have seen the item
+		choice := fmt.Sprint(1 + i%4)
+		b.press("Digit"+choice, choice)
+		b.until(fmt.Sprintf(`document.querySelectorAll('[name=label]')[%d].checked`, i%4))
+		if i%4 == 2 {
+			b.press("Digit6", "6")
+			b.until(`document.querySelectorAll('[name=reason]')[1].checked`)
+		}
+		b.press("Enter", "Enter")
+		b.until(fmt.Sprintf(`(%s) !== '%s' && !document.querySelector('[name=label]:checked')`, itemOnScreen, item))
+		js[int](b, stopwatch) // anew, should the page have been loaded instead of swapped
+	}
+	b.until(`!document.querySelector('.pending')`)
+	w.eventually(`SELECT count(*) FROM labels`, 50)
+	for label, want := range map[string]int{"correct": 13, "partially_correct": 13, "hallucinated": 12, "cannot_tell": 12} {
+		if n := w.count(`SELECT count(DISTINCT item_id) FROM labels WHERE label = $1 AND revision = 1`, label); n != want {
+			t.Errorf("%s: want %d items, got %d", label, want, n)
+		}
+	}
+	if n := w.count(`SELECT count(*) FROM labels WHERE label = 'hallucinated' AND reasons = '{wrong_result}'`); n != 12 {
+		t.Errorf("reasons by key: want 12, got %d", n)
+	}
+
+	times := js[[]float64](b, `window.times || []`)
+	slices.Sort(times)
+	if len(times) < 25 {
+		t.Fatalf("want the next item fetched ahead and swapped in, most of 50 times, got %d", len(times))
+	}
+	t.Logf("key to next item painted, %d of 50: median %.0f ms, slowest %.0f ms", len(times), times[len(times)/2], times[len(times)-1])
+
+	// z takes the last one back, with its choice.
+	b.press("KeyZ", "z")
+	b.until(fmt.Sprintf(`(%s) === '%s' && document.querySelector('[name=label]:checked')?.value === 'partially_correct'`, itemOnScreen, seen[49]))
+	js[int](b, painted)
+	b.press("Digit1", "1")
+	b.until(`document.querySelectorAll('[name=label]')[0].checked`)
+	b.press("Enter", "Enter")
+	w.eventually(`SELECT count(*) FROM labels WHERE revision = 3 AND label = 'correct'`, 1)
+
+	for _, wrong := range b.wrong() {
+		t.Error(wrong)
+	}
+}
+
+// eventually waits until a count is reached: labels are sent behind the page.
+func (w *world) eventually(sql string, want int) {
+	w.t.Helper()
+	got := 0
+	for range 300 {
+		if got = w.count(sql); got == want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.t.Fatalf("%s: want %d, got %d", sql, want, got)
+}
+
+// The pages of labeling as a person meets them: each width, both themes, with
+// hostile text in them.
+func TestTheLabelingPagesInARealBrowser(t *testing.T) {
+	w := queued(t, "spreadsheet_formula", "formula")
+	w.exec(`UPDATE items SET wanted = 2`)
+	labeler, engineer, reviewer := w.as(auth.Labeler), w.as(auth.Engineer), w.as(auth.Reviewer)
+	second := w.signIn(w.person("second@example.org", auth.Labeler))
+
+	formula := labeler.next("spreadsheet_formula") // two labelers will differ on it
+	for i, who := range []*browser{labeler, second} {
+		page := who.get(who.next("spreadsheet_formula")).want(200)
+		form := answerOn(page, []string{"hallucinated", "correct"}[i])
+		form.Set("note", hostile)
+		form["span"] = []string{"0-11"}
+		form["reason"] = []string{"wrong_value"}
+		who.post(page.attr("#label-form", "action"), form).want(303)
+	}
+	w.enqueue(w.stages.Labeling.Telemetry.(bookshelf), "spreadsheet_formula", hostile, "abstained", "formula", "five", "six")
+	open := labeler.next("spreadsheet_formula")
+	late := second.next("spreadsheet_formula")
+	page := second.get(late).want(200)
+	w.exec(`UPDATE reservations SET lease_until = clock_timestamp() - interval '1 second' WHERE item_id = $1`, strings.TrimPrefix(late, "/items/"))
+	form := answerOn(page, "correct")
+	form.Set("correction", hostile)
+	second.post(page.attr("#label-form", "action"), form).want(409)
+
+	b := chromium(t)
+	pages := []struct {
+		name string
+		who  *browser
+		path string
+	}{
+		{"overview", labeler, "/"},
+		{"queues", labeler, "/queues"},
+		{"queue", labeler, "/queues/spreadsheet_formula"},
+		{"queue-items", engineer, "/queues/spreadsheet_formula"},
+		{"label", labeler, open},
+		{"labeled", labeler, formula},
+		{"late", second, late},
+		{"adjudicate", reviewer, formula + "/adjudicate"},
+		{"guides", engineer, "/guides"},
+		{"guide", engineer, "/guides/spreadsheet_formula"},
+	}
+	for _, p := range pages {
+		for _, width := range []int64{1440, 1024, 390} {
+			for _, theme := range []string{"light", "dark"} {
+				t.Run(fmt.Sprintf("%s at %d %s", p.name, width, theme), func(t *testing.T) {
+					b := &tab{t, b.ctx}
+					w.exec(`UPDATE people SET theme = $1`, theme)
+					b.become(w, p.who)
+					b.open(w, p.path, width)
+					b.photograph(fmt.Sprintf("%s-%d-%s.png", p.name, width, theme))
+					if by := js[int](b, `document.documentElement.scrollWidth - innerWidth`); by > 0 {
+						t.Errorf("scrolls sideways by %d px", by)
+					}
+					for _, wrong := range b.wrong() {
+						t.Error(wrong)
+					}
+					for _, found := range b.axe() {
+						t.Error(found)
+					}
+				})
+			}
+		}
+	}
+}
