@@ -7,6 +7,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"assay/internal/auth"
+	"assay/internal/fault"
 	"assay/telemetry"
 )
 
@@ -24,12 +25,13 @@ type drainInbox struct {
 // the next one goes on.
 func (w *drainInbox) Timeout(*river.Job[telemetry.Received]) time.Duration { return 5 * time.Minute }
 
-// NextRetry asks again soon: what waits is safe, but nobody can see it.
-func (w *drainInbox) NextRetry(job *river.Job[telemetry.Received]) time.Time {
-	return time.Now().Add(min(time.Duration(job.Attempt)*2*time.Second, 30*time.Second))
-}
-
-func (w *drainInbox) Work(ctx context.Context, _ *river.Job[telemetry.Received]) error {
+// Work leaves an outage of the telemetry store to the schedule: were every
+// batch that arrives in it tried again by itself, they would crowd out all
+// other work.
+func (w *drainInbox) Work(ctx context.Context, job *river.Job[telemetry.Received]) error {
 	_, err := w.telemetry.DrainSoon(ctx, auth.Product())
+	if fault.Of(err) == fault.Unavailable && job.Args.Batch != 0 {
+		return nil
+	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,9 +25,37 @@ type Drained struct {
 	Dead   int // events ClickHouse would not have, now dead letters
 }
 
+// away remembers for a moment that ClickHouse did not answer, so that a flood
+// of batches does not ask it as often.
+type away struct {
+	mu    sync.Mutex
+	err   error
+	until time.Time
+}
+
+const awayRemembered = 2 * time.Second
+
+func (a *away) still() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Now().Before(a.until) {
+		return a.err
+	}
+	return nil
+}
+
+func (a *away) remember(err error) {
+	if fault.Of(err) != fault.Unavailable {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err, a.until = err, time.Now().Add(awayRemembered)
+}
+
 const (
 	blockEvents = 50_000
-	blockBytes  = 48 << 20 // compressed
+	blockSize   = 128 << 20 // unpacked: what one drainer holds in memory
 	// claimLasts is longer than a block takes to write. A drainer that died
 	// leaves its block to the next one after it.
 	claimLasts = 3 * time.Minute
@@ -50,6 +79,9 @@ func (s *Store) Drain(ctx context.Context, actor auth.Actor) (Drained, error) {
 	if err := actor.Require(auth.RunWork); err != nil {
 		return Drained{}, err
 	}
+	if err := s.away.still(); err != nil {
+		return Drained{}, err
+	}
 	var done Drained
 	for {
 		block, batches, err := s.claim(ctx)
@@ -59,6 +91,7 @@ func (s *Store) Drain(ctx context.Context, actor auth.Actor) (Drained, error) {
 		events, dead, err := s.drainBlock(ctx, block, batches)
 		if err != nil {
 			s.giveBack(context.WithoutCancel(ctx), block)
+			s.away.remember(err)
 			return done, err
 		}
 		done.Blocks++
@@ -125,7 +158,7 @@ func (s *Store) claim(ctx context.Context) (uuid.UUID, []batch, error) {
 		block = uuid.New()
 		_, err = tx.Exec(ctx, `
 			WITH free AS (
-				SELECT day, id, sum(events) OVER running AS events, sum(bytes) OVER running AS bytes, row_number() OVER running AS place
+				SELECT day, id, sum(events) OVER running AS events, sum(size) OVER running AS size, row_number() OVER running AS place
 				FROM inbox
 				WHERE drained_at IS NULL AND block IS NULL
 				WINDOW running AS (ORDER BY id ROWS UNBOUNDED PRECEDING)
@@ -137,8 +170,8 @@ func (s *Store) claim(ctx context.Context) (uuid.UUID, []batch, error) {
 			FROM free
 			WHERE inbox.day = free.day
 			  AND inbox.id = free.id
-			  AND (free.place = 1 OR free.events <= $3 AND free.bytes <= $4)`,
-			block, claimLasts, blockEvents, blockBytes)
+			  AND (free.place = 1 OR free.events <= $3 AND free.size <= $4)`,
+			block, claimLasts, blockEvents, blockSize)
 		return err
 	})
 	if err != nil {

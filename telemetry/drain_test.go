@@ -22,9 +22,11 @@ type failing struct {
 	driver.Conn
 	table string
 	times int
+	asked int
 }
 
 func (f *failing) PrepareBatch(ctx context.Context, query string, opts ...driver.PrepareBatchOption) (driver.Batch, error) {
+	f.asked++
 	if f.times > 0 && strings.Contains(query, "INTO "+f.table+" ") {
 		f.times--
 		return nil, errors.New("connection refused")
@@ -44,13 +46,17 @@ func rowsOf(t *testing.T, s *Store) (physical, readable [2]uint64) {
 func TestDrainInterruptedBetweenTheTablesDoublesNothing(t *testing.T) {
 	s := newStore(t)
 	send(t, s, answer("a", noon, "")+"\n"+answer("b", noon.AddDate(0, -1, 0), ""))
-	s.Clickhouse = &failing{s.Clickhouse, "event_facts", 1}
+	s.Clickhouse = &failing{Conn: s.Clickhouse, table: "event_facts", times: 1}
 	if _, err := s.Drain(context.Background(), product); !errors.Is(err, fault.Unavailable) {
 		t.Fatalf("want unavailable, got %v", err)
 	}
 	if w, err := s.Waiting(context.Background()); err != nil || w.Events != 2 {
 		t.Fatalf("what was not confirmed waits: %+v, %v", w, err)
 	}
+	if _, err := s.Drain(context.Background(), product); !errors.Is(err, fault.Unavailable) || s.Clickhouse.(*failing).asked != 2 {
+		t.Errorf("for a moment it is not asked again, got %v", err)
+	}
+	s.away = away{}
 	drain(t, s)
 	if physical, readable := rowsOf(t, s); physical != [2]uint64{2, 2} || readable != physical {
 		t.Errorf("want 2 rows in each table, got %v, readable %v", physical, readable)
@@ -92,8 +98,9 @@ func TestLateCopyOfARememberedBlockIsNotDropped(t *testing.T) {
 	s := newStore(t)
 	setTerms(t, s, ReplayTerms)
 	send(t, s, answer("old", noon.AddDate(-1, 0, 0), ""))
-	s.Clickhouse = &failing{s.Clickhouse, "events", 1}
+	s.Clickhouse = &failing{Conn: s.Clickhouse, table: "events", times: 1}
 	s.Drain(context.Background(), product)
+	s.away = away{}
 	drain(t, s)
 	if _, readable := rowsOf(t, s); readable != [2]uint64{1, 1} {
 		t.Errorf("an old event is in both tables, got %v", readable)
@@ -147,7 +154,7 @@ func TestPoisonIsBuriedAndItsNeighboursLand(t *testing.T) {
 	w := packers.Get().(interface{ EncodeAll(src, dst []byte) []byte })
 	for _, body := range [][]byte{w.EncodeAll([]byte(lines), nil), []byte("damaged")} {
 		if _, err := s.DB.Exec(context.Background(), `
-			INSERT INTO inbox (day, received_at, key_id, events, bytes, body) VALUES ($1, $2, 7, 2, $3, $4)`,
+			INSERT INTO inbox (day, received_at, key_id, events, bytes, size, body) VALUES ($1, $2, 7, 2, $3, $3, $4)`,
 			day(noon), noon, len(body), body); err != nil {
 			t.Fatal(err)
 		}

@@ -182,12 +182,12 @@ func claimIDs(ctx context.Context, tx pgx.Tx, now time.Time, rows []*row) ([]*ro
 }
 
 func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, t *taking, rows []*row) error {
-	body := pack(rows)
+	body, size := pack(rows)
 	var batch int64
 	err := tx.QueryRow(ctx, `
-		INSERT INTO inbox (day, received_at, key_id, events, bytes, body)
-		VALUES ($1, $2, $3, $4, $5, $6)
-		RETURNING id`, day(t.now), t.now, t.keyID, len(rows), len(body), body).Scan(&batch)
+		INSERT INTO inbox (day, received_at, key_id, events, bytes, size, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		RETURNING id`, day(t.now), t.now, t.keyID, len(rows), len(body), size, body).Scan(&batch)
 	if err != nil {
 		return err
 	}
@@ -241,7 +241,8 @@ var (
 	buffers   = sync.Pool{New: func() any { return new([]byte) }}
 )
 
-func pack(rows []*row) []byte {
+// pack writes the rows as lines and compresses them; size is before that.
+func pack(rows []*row) (body []byte, size int) {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	lines := (*buffer)[:0]
@@ -251,7 +252,7 @@ func pack(rows []*row) []byte {
 	*buffer = lines
 	w := packers.Get().(*zstd.Encoder)
 	defer packers.Put(w)
-	return w.EncodeAll(lines, make([]byte, 0, len(lines)/2))
+	return w.EncodeAll(lines, make([]byte, 0, len(lines)/2)), len(lines)
 }
 
 func unpack(body []byte) ([]byte, error) {

@@ -238,3 +238,18 @@ func TestReplayKeepsItsOwnTimes(t *testing.T) {
 		}
 	}
 }
+
+func TestLatenciesAreOfNearestRank(t *testing.T) {
+	s := newStore(t)
+	var lines []string
+	for i := range 100 {
+		lines = append(lines, strings.Replace(answer(fmt.Sprint("s", i), noon, fmt.Sprintf(`,"env":"prod","total_ms":%d`, 10*(100-i))), "file_edit", "summarization", 1))
+	}
+	lines = append(lines, strings.Replace(answer("test", noon, `,"env":"test","latency_ms":7`), "file_edit", "file_search", 1),
+		strings.Replace(answer("none", noon, `,"env":"prod"`), "file_edit", "file_search", 1), answer("other", noon, `,"env":"prod","total_ms":9000`))
+	land(t, s, lines...)
+	got, err := s.Latencies(context.Background(), product, today, SimpleQueries, 500*time.Millisecond)
+	if want := []Latency{{"prod", 100, 500, 950, 990, 50}, {"test", 1, 7, 7, 7, 1}}; err != nil || fmt.Sprint(want) != fmt.Sprint(got) {
+		t.Errorf("want %v, got %v, %v", want, got, err)
+	}
+}

@@ -40,6 +40,7 @@ type Store struct {
 	known    known
 	policies policies
 	depth    depth
+	away     away
 }
 
 func (s *Store) now() time.Time {

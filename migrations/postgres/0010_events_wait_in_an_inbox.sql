@@ -9,6 +9,7 @@ CREATE TABLE inbox (
     key_id        bigint NOT NULL, -- 0: the product itself
     events        int NOT NULL CHECK (events > 0),
     bytes         int NOT NULL CHECK (bytes > 0), -- of body
+    size          int NOT NULL CHECK (size > 0),  -- of it unpacked
     body          bytea NOT NULL,
     -- The block a batch was claimed for. It keeps it until it is confirmed, so
     -- that a second write of the same block is recognised by ClickHouse.
@@ -19,7 +20,7 @@ CREATE TABLE inbox (
     CHECK (block IS NOT NULL OR drained_at IS NULL)
 ) PARTITION BY RANGE (day);
 ALTER TABLE inbox ALTER body SET STORAGE EXTERNAL; -- compressed already
-CREATE INDEX inbox_waiting ON inbox (id) INCLUDE (bytes, events) WHERE drained_at IS NULL;
+CREATE INDEX inbox_waiting ON inbox (id) INCLUDE (bytes, events, size) WHERE drained_at IS NULL;
 
 -- Every event id that was taken, by day of receipt: what makes "duplicate" an
 -- exact count, whatever time the event claims to be from.
