@@ -44,10 +44,12 @@ assets: build/assets.stamp
 generate:
 	@go run github.com/a-h/templ/cmd/templ generate -path web
 
-# The committed templates are what the generator makes of the sources.
+# The committed templates are what the generator makes of the sources; the
+# name of the source it writes into them depends on where it was called.
 generated: assets
 	@go run github.com/a-h/templ/cmd/templ generate -path web >/dev/null 2>&1
-	@git diff --exit-code --stat -- '*_templ.go' || { echo "assay: run make generate and commit" >&2; exit 1; }
+	@changed="$$(git diff -I 'FileName: ' --stat -- '*_templ.go')"; test -z "$$changed" || \
+		{ echo "$$changed"; echo "assay: run make generate and commit" >&2; exit 1; }
 
 format:
 	@test -z "$$(gofmt -l cmd eval internal jobs labeling migrations static telemetry validators web)" || \
