@@ -14,7 +14,7 @@ import (
 // Limits are requests a second with room for a burst of four seconds' worth,
 // in this process. Zero takes the default, a negative one switches it off.
 type Limits struct {
-	Key      float64 // each API key; default 200
+	Key      float64 // each API key; default 1,000
 	Person   float64 // each person; default 50
 	Stranger float64 // each address that has not signed in, and each wrong credential; default 20
 }
@@ -25,7 +25,7 @@ func (l Limits) filled() Limits {
 			*at = value
 		}
 	}
-	fill(&l.Key, 200)
+	fill(&l.Key, 1000)
 	fill(&l.Person, 50)
 	fill(&l.Stranger, 20)
 	return l
