@@ -43,7 +43,6 @@ func setTerms(t testing.TB, s *Store, terms Terms) {
 	if err := s.SetTerms(context.Background(), engineer, sender.ID, terms); err != nil {
 		t.Fatal(err)
 	}
-	s.known.terms = nil
 }
 
 func send(t testing.TB, s *Store, body string) Receipt {

@@ -79,7 +79,7 @@ func (s *Store) SetTerms(ctx context.Context, actor auth.Actor, keyID int64, t T
 	if err := t.check(); err != nil {
 		return err
 	}
-	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		before, err := termsOf(ctx, tx, keyID)
 		if err != nil {
 			return err
@@ -98,6 +98,10 @@ func (s *Store) SetTerms(ctx context.Context, actor auth.Actor, keyID int64, t T
 			Actor: actor, Action: "terms.set", Object: fmt.Sprintf("key/%d", keyID), Before: before, After: t,
 		})
 	})
+	s.known.mu.Lock()
+	defer s.known.mu.Unlock()
+	delete(s.known.terms, keyID)
+	return err
 }
 
 // TermsOf returns the terms of a key.
