@@ -82,7 +82,7 @@ func (h *shelf) respond(taskClass, model string, at time.Time, flags ...telemetr
 	}
 }
 
-func flag(reason telemetry.Reason, detail string) telemetry.Flag {
+func raised(reason telemetry.Reason, detail string) telemetry.Flag {
 	return telemetry.Flag{Reason: reason, At: time.Now(), Detail: detail}
 }
 
@@ -100,8 +100,8 @@ func TestEveryConsideredResponseHasItsDecision(t *testing.T) {
 	s.Telemetry = h
 	at := day(3).Add(5 * time.Hour)
 	plain := h.respond("sql_query", "v1", at)
-	disliked := h.respond("sql_query", "v1", at, flag(telemetry.NegativeFeedback, "down, incorrect"), flag(telemetry.Correction, "edit after 34 s"))
-	silent := h.respond("sql_query", "v2", at, flag(telemetry.UnsafeClaim, ""))
+	disliked := h.respond("sql_query", "v1", at, raised(telemetry.NegativeFeedback, "down, incorrect"), raised(telemetry.Correction, "edit after 34 s"))
+	silent := h.respond("sql_query", "v2", at, raised(telemetry.UnsafeClaim, ""))
 	silent.HasText, silent.Consent = false, telemetry.ConsentAggregate
 	sampledOut := h.respond("sql_query", "v2", at)
 	sampledOut.HasText, sampledOut.KeepProbability = false, 0.01

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -181,7 +180,7 @@ func workOn(q *paperQueue, labels int, dice *rand.Rand, took func(*paperItem)) (
 
 func TestTheEstimateCoversTheTruthAndTheRawShareDoesNot(t *testing.T) {
 	runs := 300
-	if os.Getenv("ASSAY_TEST_FULL") != "" {
+	if *full {
 		runs = 1000
 	}
 	truth := trueRate()

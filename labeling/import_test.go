@@ -119,7 +119,7 @@ func TestImportRefusesLineByLine(t *testing.T) {
 func TestExportCarriesProvenanceAndPseudonyms(t *testing.T) {
 	s, h := tx(t), newShelf()
 	s.Telemetry = h
-	consider(t, s, h.respond("sql_query", "v1", day(3), flag(telemetry.NegativeFeedback, "down")))
+	consider(t, s, h.respond("sql_query", "v1", day(3), raised(telemetry.NegativeFeedback, "down")))
 	if _, err := s.DB.Exec(t.Context(), `UPDATE items SET wanted = 1`); err != nil {
 		t.Fatal(err)
 	}

@@ -167,8 +167,13 @@ func (s *Store) Complete(ctx context.Context, item Item) (Item, error) {
 	return item, err
 }
 
+// readable is which reservations open the whole session to their labeler: those
+// with their label, and those still held where neither the version nor the
+// verdict is to be hidden until then.
+const readable = `(r.state = 'labeled' OR r.state = 'held' AND NOT q.blind AND NOT q.verdict_hidden)`
+
 // Visible reports whether a labeler may read a session: it holds an item that
-// was served to them.
+// was served to them, and reading it tells them nothing too early.
 func (s *Store) Visible(ctx context.Context, actor auth.Actor, session string) (bool, error) {
 	if !actor.May(auth.Label) || actor.Kind != auth.Person {
 		return false, nil
@@ -180,12 +185,15 @@ func (s *Store) Visible(ctx context.Context, actor auth.Actor, session string) (
 	var visible bool
 	err = s.DB.QueryRow(ctx, `
 		SELECT EXISTS (
-			SELECT FROM items i JOIN reservations r ON r.item_id = i.id
-			WHERE i.session_id = $1 AND r.labeler_id = $2 AND r.state IN ('held', 'labeled'))`, session, labeler).Scan(&visible)
+			SELECT FROM items i
+			JOIN reservations r ON r.item_id = i.id
+			JOIN queues q ON q.id = i.queue_id
+			WHERE i.session_id = $1 AND r.labeler_id = $2 AND `+readable+`)`, session, labeler).Scan(&visible)
 	return visible, err
 }
 
-// VisibleSessions lists the sessions of the items the actor holds or labeled.
+// VisibleSessions lists the sessions that are Visible to the actor, of the
+// 10,000 items they had last.
 func (s *Store) VisibleSessions(ctx context.Context, actor auth.Actor) ([]string, error) {
 	if !actor.May(auth.Label) || actor.Kind != auth.Person {
 		return nil, nil
@@ -195,10 +203,14 @@ func (s *Store) VisibleSessions(ctx context.Context, actor auth.Actor) ([]string
 		return nil, err
 	}
 	rows, _ := s.DB.Query(ctx, `
-		SELECT DISTINCT i.session_id
-		FROM reservations r JOIN items i ON i.id = r.item_id
-		WHERE r.labeler_id = $1 AND r.state IN ('held', 'labeled')
-		LIMIT 10000`, labeler)
+		SELECT DISTINCT session_id FROM (
+			SELECT i.session_id
+			FROM reservations r
+			JOIN items i ON i.id = r.item_id
+			JOIN queues q ON q.id = i.queue_id
+			WHERE r.labeler_id = $1 AND `+readable+`
+			ORDER BY r.id DESC
+			LIMIT 10000) AS last`, labeler)
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 

@@ -3,6 +3,7 @@ package labeling
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"assay/internal/postgres"
 	"assay/internal/postgrestest"
 )
+
+var full = flag.Bool("full", false, "run the long form of what has one")
 
 func person(id int64, roles ...auth.Role) auth.Actor {
 	if len(roles) == 0 {

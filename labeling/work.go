@@ -288,6 +288,42 @@ func (s *Store) Today(ctx context.Context, actor auth.Actor, since time.Time) (T
 	return today, err
 }
 
+// Worker is a person who works in a queue today.
+type Worker struct {
+	Name   string
+	Labels int
+	Holds  int
+	Last   time.Time // when they last reserved or labeled
+}
+
+// Here lists who labeled in the queue since then or holds something in it, the
+// latest first. Labelers do not see one another.
+func (s *Store) Here(ctx context.Context, actor auth.Actor, queue Queue, since time.Time) ([]Worker, error) {
+	if err := mayReadQueues(actor); err != nil {
+		return nil, err
+	}
+	if !seesAll(actor) {
+		return nil, nil
+	}
+	rows, _ := s.DB.Query(ctx, `
+		SELECT coalesce(p.name, w.pseudonym) AS name,
+		       count(*) FILTER (WHERE r.state = 'labeled') AS labels,
+		       count(*) FILTER (WHERE r.state = 'held' AND r.lease_until > clock_timestamp()) AS holds,
+		       max(coalesce(r.ended_at, r.reserved_at)) AS last
+		FROM reservations r
+		JOIN labelers w ON w.id = r.labeler_id
+		LEFT JOIN people p ON p.id = w.person_id
+		WHERE r.queue_id = $1 AND r.state IN ('held', 'labeled') AND coalesce(r.ended_at, r.lease_until) >= $2
+		GROUP BY 1
+		ORDER BY 4 DESC
+		LIMIT 12`, queue.ID, since)
+	here, err := pgx.CollectRows(rows, pgx.RowToStructByName[Worker])
+	if err != nil {
+		return nil, fmt.Errorf("who is in queue %s: %w", queue.Slug, err)
+	}
+	return here, nil
+}
+
 // usualPace is what an item takes until the queue has its own figure.
 const usualPace = 40 * time.Second
 

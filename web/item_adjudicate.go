@@ -18,7 +18,7 @@ type adjudicatePage struct {
 	Trouble *ui.Banner
 	Sides   []sideLabel
 	Turns   []templ.Component
-	Guide   string // "Guide 7:"
+	Guide   string // "Guide 7"
 	Rule    templ.Component
 	Action  string
 	Another string
@@ -97,7 +97,7 @@ func buildAdjudication(d labeling.Disagreement, verdicts []Verdict, chosen, reas
 			Title:  railTitle(d.Item.Title),
 			Beside: []templ.Component{ui.Chip{Text: taskClassWords(d.Item.TaskClass), Tone: ui.Accent}},
 		},
-		Guide: fmt.Sprintf("Guide %d:", d.Item.Guide.Version), Rule: ruleText(d.Item.Guide.Rule), Action: base + "/adjudicate", Another: base + "/another",
+		Guide: fmt.Sprintf("Guide %d", d.Item.Guide.Version), Rule: ruleText(d.Item.Guide.Rule), Action: base + "/adjudicate", Another: base + "/another",
 		Choices: ui.LabelChoices{Inline: true, Legend: "Your decision", Chosen: chosen, Choices: ui.StandardChoices("", [4]string{}).Choices},
 		Reason:  ui.Field{Label: "Reason, both labelers will read it", Name: "reason", Rows: 2, Value: reason, Required: true},
 		Turns:   buildTurns(d.Item, verdicts, nil, false),
@@ -119,7 +119,7 @@ func buildSide(response string, l labeling.SideLabel) sideLabel {
 	if l.Answer.Confidence != "" {
 		note += ", confidence " + l.Answer.Confidence
 	}
-	if l.Elapsed > 0 {
+	if l.Elapsed >= time.Second {
 		note += ", " + ui.Elapsed(l.Elapsed.Round(time.Second))
 	}
 	side := sideLabel{

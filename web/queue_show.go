@@ -27,6 +27,7 @@ type queuePage struct {
 	Stats     ui.Stats
 	Bar       ui.StackBar
 	Table     *ui.Table
+	Here      *ui.Facts
 	Chart     *ui.LineChart
 	Mix       string
 	Filled    string
@@ -88,6 +89,9 @@ func (s *site) queueShow(c *fiber.Ctx) error {
 			return err
 		}
 	}
+	if shown.Here, err = labels.Here(ctx, actor, queue, midnight(s.now(), s.reader(visitorOf(c)).Zone)); err != nil {
+		return err
+	}
 	shown.Adjudicates = actor.May(auth.Adjudicate)
 	page := ui.Page{Title: queue.Title, Nav: "queues", Back: &ui.Link{Text: "Queues", URL: "/queues"}, Toast: s.afterToast(c, filter.After)}
 	return s.page(c, page, buildQueue(shown, filter).draw())
@@ -118,6 +122,7 @@ type shownQueue struct {
 	Gain, Other labeling.Gain // with its own measurement share, and with 40 %
 	Items       []labeling.Brief
 	Listed      bool
+	Here        []labeling.Worker
 	Elsewhere   *labeling.Summary
 	Labels      bool
 	Adjudicates bool
@@ -142,6 +147,9 @@ func buildQueue(q shownQueue, filter queueFilter) queuePage {
 		p.Table = &table
 	}
 	p.Chart, p.Mix = hourBuys(q)
+	if len(q.Here) > 0 {
+		p.Here = whoIsHere(q.Here, q.Now)
+	}
 	p.Filled = filledBy(q.Queue, q.Rule)
 	if q.Adjudicates && q.Summary.Split > 0 {
 		p.Adjudge = ui.CountOf(q.Summary.Split, "item needs", "items need") + " a decision"
@@ -294,6 +302,18 @@ func hourBuys(q shownQueue) (*ui.LineChart, string) {
 		mix += fmt.Sprintf(" At 60/40: after %s.", ui.WorkTime(q.Other.Work(other)))
 	}
 	return &chart, mix
+}
+
+func whoIsHere(here []labeling.Worker, now time.Time) *ui.Facts {
+	facts := &ui.Facts{Small: true, Ruled: true}
+	for _, w := range here {
+		words := ui.CountOf(w.Labels, "label") + ", " + ui.Age(now.Sub(w.Last)) + " ago"
+		if w.Holds > 0 {
+			words = ui.CountOf(w.Labels, "label") + ", reading now"
+		}
+		facts.Items = append(facts.Items, ui.Fact{Term: w.Name, Value: ui.Text(words)})
+	}
+	return facts
 }
 
 func filledBy(queue labeling.Queue, rule labeling.Rule) string {

@@ -1,0 +1,53 @@
+// Package labeling brings flagged responses before people and keeps what they
+// say of them, so that harm is found first and every rate stays measurable.
+//
+//	telemetry.Flag ─▶ Consider ─▶ decision (every response) ─▶ item (the selected)
+//	                                                             │ Reserve: one statement
+//	                                                             ▼
+//	       Sample ◀─ consensus ◀─ label, audit entry, job ◀── reservation
+//	         │           │
+//	         ▼           └─▶ outbox ─▶ CopyLabels ─▶ labeled_responses
+//	       eval
+//
+// # Contract
+//
+// A response is in a queue once. An item is held by at most as many labelers
+// as it wants, never twice by the same, and each holds it under a token that
+// ends with the lease. A label counts once however often it is sent; what
+// comes too late is kept as a draft. Labels are revisions: nothing said is
+// overwritten, an undo is a revision too.
+//
+// # Invariants
+//
+//   - The database holds them: items_never_taken_too_often (kept by the trigger
+//     reservations_count), reservations_one_per_labeler, the grants that leave
+//     the program no UPDATE or DELETE on labels, decisions, guides.
+//   - Within a stratum and day people meet responses in the order of a random
+//     number (u) that nothing else knows. Which stratum comes next is free; so
+//     priorities bend no rate. The labeled with u below tau, the smallest u
+//     that nobody has touched, are a simple random sample (order.go, sample.go).
+//   - Nothing that a label says decides what is read next within a stratum.
+//   - Locks are taken in one order: reservation, then item.
+//
+// # Decisions
+//
+//   - A stratum is task class and priority class, a frame the UTC day of the
+//     response. Model version is a domain, so that no queue need name it.
+//   - The direction between strata is drawn per reservation: the measurement
+//     share goes where Wright's index points, the rest in the order of harm. A
+//     counter per queue would make labelers wait for one another.
+//   - Items are put to people by one index over what nobody has touched. What
+//     wants another labeler has an index of its own, since only there a search
+//     has to ask who had it before.
+//   - Leased, put off or skipped is nonresponse, not a new threshold: one
+//     person's pause must not turn everyone's labels into surplus.
+//   - An imported label makes its response a census of itself: who chose it and
+//     why is not known here, so it stands for nothing else.
+//   - A second reading never moves the consensus by itself. Where labelers
+//     differ the first reading stands until a reviewer has decided, since a
+//     mixture of checked and unchecked labels would bias a rate.
+//   - A third labeler is called for two readings that differ by a step; correct
+//     against hallucinated goes to a reviewer at once.
+//
+// Read order.go first, then reservation.go, label.go and sample.go.
+package labeling
