@@ -40,6 +40,7 @@ var menu = []ui.Link{
 	{Text: "Your sign-in and display", URL: "/settings/security"},
 	{Text: "People", URL: "/settings/people"},
 	{Text: "API keys", URL: "/settings/keys"},
+	{Text: "Dead letters", URL: "/deadletters"},
 }
 
 // page answers with a whole HTML document around body.

@@ -86,12 +86,17 @@ func steps(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineE
 // inputAndOutput is what was asked and answered, all of it text.
 func inputAndOutput(e telemetry.TimelineEvent) []templ.Component {
 	var body []templ.Component
+	prose := func(title, text string) {
+		if text != "" {
+			body = append(body, ui.Dim(title), ui.Claim{Text: text})
+		}
+	}
 	part := func(title, text string) {
 		if text != "" {
 			body = append(body, ui.Dim(title), ui.Code{Well: true, Small: true, Text: text})
 		}
 	}
-	part("Asked", e.Prompt)
+	prose("Asked", e.Prompt)
 	for i, c := range e.Context {
 		title := "Given to rely on"
 		if len(e.Context) > 1 {
@@ -101,9 +106,9 @@ func inputAndOutput(e telemetry.TimelineEvent) []templ.Component {
 	}
 	switch {
 	case e.IsResponse():
-		part("Answered", e.Text)
+		prose("Answered", e.Text)
 	case e.Kind == telemetry.KindCorrection:
-		part("Corrected to", e.Text)
+		prose("Corrected to", e.Text)
 	default:
 		part("Said", e.Text)
 	}

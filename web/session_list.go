@@ -314,7 +314,7 @@ func flagOptions() []ui.Option {
 func sessionURL(id string) string { return "/sessions/" + url.PathEscape(id) }
 
 func sessionRow(s telemetry.SessionRow, style ui.TimeStyle) ui.Row {
-	words, outcome := ui.Text(s.FirstWords), ui.Soft(outcomeWords(s))
+	words, outcome := ui.Text(firstWords(s.FirstWords, 72)), ui.Soft(outcomeWords(s))
 	if !s.HasText {
 		words, outcome = ui.Dim(missingText(s.Consent, s.TextSent)), ui.Dim(outcomeWords(s))
 	}
@@ -324,6 +324,20 @@ func sessionRow(s telemetry.SessionRow, style ui.TimeStyle) ui.Row {
 		ui.Text(taskClassWords(s.TaskClass)), ui.Mono(s.ModelVersion), words, signs(s.Verdicts, s.Labels), outcome,
 		ui.Text(took(s.TotalMS)), ui.Soft(took(s.TTFTMS)),
 	}}
+}
+
+// firstWords is the beginning of a text on one line, cut between words.
+func firstWords(text string, most int) string {
+	line := strings.TrimLeft(strings.Join(strings.Fields(text), " "), ".,;:-–—*# ")
+	runes := []rune(line)
+	if len(runes) <= most {
+		return line
+	}
+	line = string(runes[:most])
+	if space := strings.LastIndexByte(line, ' '); space > most/2 {
+		line = line[:space]
+	}
+	return strings.TrimRight(line, ".,;:-–— ") + " …"
 }
 
 // missingText says why nothing can be read.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -103,7 +102,7 @@ func buildSession(d telemetry.SessionDetail, q sessionShown) sessionPage {
 	at := sessionAt{d.ID, q.View}
 	selected := selectedOf(d)
 	p := sessionPage{
-		Title:   cmp.Or(d.Title, d.ID),
+		Title:   cmp.Or(firstWords(d.Title, 90), d.ID),
 		Head:    sessionHead(d),
 		Showing: "Showing " + ui.OutOf(len(d.Page), d.Events) + " events",
 		From:    ui.Time{At: d.Page[0].Start(), Style: ui.Clock},
@@ -139,7 +138,7 @@ func selectedOf(d telemetry.SessionDetail) telemetry.TimelineEvent {
 }
 
 func sessionHead(d telemetry.SessionDetail) ui.Head {
-	h := ui.Head{Crumbs: []ui.Link{{Text: "Sessions", URL: "/sessions"}, {Text: d.ID}}, Title: d.Title}
+	h := ui.Head{Crumbs: []ui.Link{{Text: "Sessions", URL: "/sessions"}, {Text: d.ID}}, Title: firstWords(d.Title, 90)}
 	if h.Title == "" {
 		h.Title, h.Mono = d.ID, true
 	}
@@ -234,7 +233,7 @@ func logOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineE
 	for _, e := range d.Page {
 		detail := []any{clip(e.Detail, 160)}
 		if e.IsResponse() && e.Text != "" {
-			detail = []any{clip(strings.Join(strings.Fields(clip(e.Text, 300)), " "), 160)}
+			detail = []any{firstWords(e.Text, 80)}
 		}
 		if d.FirstFailed != nil && e.EventID == d.FirstFailed.EventID {
 			detail = append(detail, " ", ui.Chip{Text: firstFailedWords(d.FirstFailed), Tone: ui.Bad})
