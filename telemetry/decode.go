@@ -156,6 +156,8 @@ func notJSON(d *jsontext.Decoder) error {
 	return fault.Say(fault.Invalid, "The body is not JSON as of byte %d: send one event, a list, {\"events\":[…]} or JSON Lines.", d.InputOffset())
 }
 
+var nothing = bytes.NewBuffer(nil)
+
 var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(bytes.NewBuffer(nil)) }}
 
 // decode reads one event. The error says what is wrong in words fit for the
@@ -188,8 +190,11 @@ type member struct {
 // no field for.
 func readFields(r *row, raw jsontext.Value, byName map[string]*field, synonyms map[string]string) ([]member, error) {
 	d := decoders.Get().(*jsontext.Decoder)
-	defer decoders.Put(d)
 	d.Reset(bytes.NewBuffer(raw))
+	defer func() {
+		d.Reset(nothing) // an idle decoder must not hold on to a body
+		decoders.Put(d)
+	}()
 	if d.PeekKind() != '{' {
 		if _, err := d.ReadToken(); err != nil {
 			return nil, reasonOf(err)

@@ -293,6 +293,28 @@ func TestSweepKeepsWhatWasNotDrained(t *testing.T) {
 	}
 }
 
+func TestClickhouseIsRebuiltFromTheInbox(t *testing.T) {
+	s := newStore(t)
+	ctx := context.Background()
+	land(t, s, answer("a", noon, `,"response":"R"`), answer("b", noon.AddDate(0, -1, 0), ""))
+	for _, table := range eventTables {
+		if err := s.Clickhouse.Exec(ctx, "TRUNCATE TABLE "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	land(t, s, answer("c", noon, ""))
+	if n, err := s.Rebuild(ctx, product, noon); err != nil || n != 3 {
+		t.Fatalf("want 3 events sent again, got %d, %v", n, err)
+	}
+	drain(t, s)
+	if _, readable := rowsOf(t, s); readable != [2]uint64{3, 3} {
+		t.Errorf("what was lost is back, and what was there counts once: %v", readable)
+	}
+	if got := ask[string](t, s, "SELECT response FROM events FINAL WHERE session_id = 'a'"); got != "R" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestTheRoleCannotTouchTheDaysItself(t *testing.T) {
 	s := newStore(t)
 	send(t, s, answer("a", noon, ""))

@@ -32,7 +32,6 @@ func reading(ctx context.Context) context.Context {
 		"max_memory_usage":                            1 << 30,
 		"max_bytes_to_read":                           64 << 30,
 		"max_query_size":                              4 << 20,
-		"optimize_move_to_prewhere_if_final":          1,
 	}))
 }
 

@@ -52,11 +52,16 @@ func TestSessionsAreFiltered(t *testing.T) {
 		strings.Replace(answer("mixed", noon.Add(4*time.Second), `,"outcome":"success"`), "file_edit", "sql_query", 1),
 		answer("old", noon.Add(-30*time.Hour), `,"outcome":"success"`),
 	)
-	if err := s.CopyVerdicts(ctx, []VerdictRow{{EventID: checked, SessionID: "checked", Validator: "sql", Verdict: "pass", At: noon, Revision: 1}, {EventID: checked, SessionID: "checked", Validator: "sql", Verdict: "fail", At: noon, Revision: 2}}); err != nil {
-		t.Fatal(err)
+	// Revisions come one at a time, and not always in their order.
+	for i, verdict := range []string{"inconclusive", "fail", "pass"} {
+		if err := s.CopyVerdicts(ctx, []VerdictRow{{EventID: checked, SessionID: "checked", Validator: "sql", Verdict: verdict, At: noon, Revision: []int64{1, 3, 2}[i]}}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := s.CopyLabels(ctx, []LabelRow{{EventID: complaint, SessionID: "complaint", Label: "hallucinated", Counted: true, Timestamp: noon, LabeledAt: noon, Revision: 1}}); err != nil {
-		t.Fatal(err)
+	for i, label := range []string{"correct", "hallucinated", "partially_correct"} {
+		if err := s.CopyLabels(ctx, []LabelRow{{EventID: complaint, SessionID: "complaint", Label: label, Counted: true, Timestamp: noon, LabeledAt: noon, Revision: []int64{1, 3, 2}[i]}}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	flagged(t, s)
 	for _, c := range []struct {
@@ -74,6 +79,7 @@ func TestSessionsAreFiltered(t *testing.T) {
 		{"one flag", SessionFilter{Flag: "negative_feedback"}, []string{"complaint"}},
 		{"a verdict that still stands", SessionFilter{Verdict: "fail"}, []string{"checked"}},
 		{"a verdict that was replaced", SessionFilter{Verdict: "pass"}, nil},
+		{"a label that was replaced", SessionFilter{Label: "correct"}, nil},
 		{"a label", SessionFilter{Label: "hallucinated"}, []string{"complaint"}},
 		{"text in prompt or response, whatever the case", SessionFilter{Text: "invoice"}, []string{"complaint", "plain"}},
 		{"text that is SQL", SessionFilter{Text: "' OR 1=1 --"}, nil},
