@@ -13,6 +13,7 @@ import (
 
 	"assay/internal/embedded"
 	"assay/internal/fault"
+	"assay/validators"
 )
 
 // command is one word after assay, one file in this folder.
@@ -39,7 +40,8 @@ type usageError string
 func (u usageError) Error() string { return string(u) }
 
 func main() {
-	embedded.Main() // the hidden engine process, when that is what we were started as
+	embedded.Main()   // the hidden engine process, when that is what we were started as
+	validators.Main() // likewise a sandbox's child
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -59,11 +58,6 @@ func serve(programs []Program, in io.Reader, out io.Writer) error {
 	var s setup
 	if err := json.Unmarshal(body, &s); err != nil {
 		return fmt.Errorf("read the setup: %w", err)
-	}
-	// What this program's parent had open for its own parent's sake, a terminal
-	// or a log, is not for children.
-	if err := unix.CloseRange(uint(3+len(s.Files)), math.MaxUint32, 0); err != nil {
-		return fmt.Errorf("close what was inherited: %w", err)
 	}
 	for _, p := range programs {
 		if p.Name == s.Program {

@@ -294,7 +294,7 @@ func (c *child) autopsy() (End, string) {
 	status, _ := state.Sys().(syscall.WaitStatus)
 	spent := func(word string) bool { return strings.Contains(said, word) }
 	switch {
-	case spent("out of memory") || spent("cannot allocate memory") || spent("newosproc") || spent("thread exhaustion"):
+	case spent("out of memory") || spent("cannot allocate memory") || spent("newosproc") || spent("thread exhaustion") || spent("Resource temporarily unavailable"):
 		return OutOfMemory, complaint(said)
 	case status.Signaled() && status.Signal() == syscall.SIGXCPU:
 		return OutOfTime, "processor time"

@@ -75,7 +75,7 @@ const (
 	restsFor         = time.Minute // a child that nobody needed is ended
 	stderrLimit      = 64 << 10
 	setupLimit       = 64 << 10
-	overheadData     = 192 << 20 // what a Go process maps without doing anything
+	overheadData     = 256 << 20 // what a Go process maps without doing anything
 )
 
 // Result is what a job came to.

@@ -27,9 +27,12 @@ const (
 func argLow(n uint32) uint32  { return offsetArgs + 8*n }
 func argHigh(n uint32) uint32 { return offsetArgs + 8*n + 4 }
 
-// threadFlags is how Go's runtime starts a thread; any other clone is a
-// process, or a namespace.
-const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_SYSVSEM | unix.CLONE_THREAD
+// threadFlags is how a thread starts; any other clone is a process, or a
+// namespace. Bookkeeping is what Go's runtime or the C library may add.
+const (
+	threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_SYSVSEM | unix.CLONE_THREAD
+	bookkeeping = unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
+)
 
 // lockDown lets all threads of this process, for good, do what a Go program
 // that computes needs and nothing else: no files, no sockets, no processes, no
@@ -90,7 +93,7 @@ func filter() []bpf.Instruction {
 		bpf.LoadAbsolute{Off: argHigh(0), Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipFalse: 4},
 		bpf.LoadAbsolute{Off: argLow(0), Size: 4},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: ^uint32(unix.CLONE_SETTLS)}, // some processors' runtimes set it
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: ^uint32(bookkeeping)},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: threadFlags, SkipFalse: 1},
 		allow, refuse)
 	// clone3 hides its flags behind a pointer; its absence makes callers use

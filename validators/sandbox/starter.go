@@ -1,9 +1,15 @@
 package sandbox
 
 import (
+	"fmt"
+	"math"
+	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // starter starts children from one thread that is confined by Landlock, which
@@ -27,7 +33,7 @@ func (s *starter) begin() {
 			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 			s.landlock = landlockVersion()
 			if s.landlock > 0 {
-				s.trouble = confineThread(s.landlock, map[string]uint64{"/proc/self/exe": mayRun})
+				s.trouble = confineThread(s.landlock, reach())
 			}
 			close(confined)
 			for act := range s.asked {
@@ -38,6 +44,24 @@ func (s *starter) begin() {
 	})
 }
 
+// reach is what a child may open while it starts: this program and the C
+// libraries it was loaded with, each file by itself. The filter then takes away
+// opening altogether.
+func reach() map[string]uint64 {
+	may := map[string]uint64{"/proc/self/exe": mayRun, "/etc/ld.so.cache": mayRead}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return may // a program without libraries needs no more
+	}
+	for line := range strings.Lines(string(maps)) {
+		_, path, found := strings.Cut(strings.TrimSpace(line), "/")
+		if found && strings.Contains(path, ".so") {
+			may["/"+path] = mayRun
+		}
+	}
+	return may
+}
+
 // start starts the command on the confined thread. A kernel with Landlock on
 // which the thread could not be confined starts nothing.
 func (s *starter) start(c *exec.Cmd) error {
@@ -46,7 +70,15 @@ func (s *starter) start(c *exec.Cmd) error {
 		return s.trouble
 	}
 	done := make(chan error)
-	s.asked <- func() { done <- c.Start() }
+	s.asked <- func() {
+		// What this program was started with, a terminal or a log, is not for
+		// children; what it opened itself never is.
+		if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+			done <- fmt.Errorf("keep descriptors to ourselves: %w", err)
+			return
+		}
+		done <- c.Start()
+	}
 	return <-done
 }
 

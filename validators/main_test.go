@@ -1,0 +1,38 @@
+package validators
+
+import (
+	"context"
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	Main()
+	os.Exit(m.Run())
+}
+
+func openSet(t testing.TB) *Set {
+	t.Helper()
+	set, children := Open()
+	t.Cleanup(children.Close)
+	return set
+}
+
+func TestCanariesAreAnswered(t *testing.T) {
+	set := openSet(t)
+	for _, v := range set.All() {
+		round, err := set.TryCanaries(context.Background(), v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range round.Tried {
+			t.Logf("%s: %s: %s %s, %.1f ms", v.Name, c.Name, c.Got, c.Reason, c.TookMS)
+			if !c.OK {
+				t.Errorf("%s: %s: want %s, got %s %s", v.Name, c.Name, c.Want, c.Got, c.Reason)
+			}
+		}
+		if !round.Passed() {
+			t.Errorf("%s would be suspended", v.Name)
+		}
+	}
+}
