@@ -99,6 +99,10 @@ async function licences() {
 const stamp = await stampOf()
 if (!process.argv.includes('--force') && await upToDate(stamp)) process.exit(0)
 
+if (!(await readdir(modules).catch(() => [])).includes('subset-font')) {
+  console.error('assets: the packages of package-lock.json are not installed: run npm ci')
+  process.exit(1)
+}
 await mkdir(out, { recursive: true })
 for (const name of await readdir(out)) if (name !== '.gitkeep') await rm(join(out, name))
 const built = await Promise.all([

@@ -88,7 +88,7 @@ function addToRail(id, title, number, label) {
   const mark = marks[label]
   const entry = element('li', { class: 'pending', 'data-rail-item': id }, element('span', { class: 'rail-sign' }, sign('m-' + mark, 'mark t-' + tone[mark])),
     element('a', { class: 'grow', href: '/items/' + encodeURIComponent(id) }, title), element('span', { class: 'rail-number soft' }, number))
-  for (const twin of all('[data-rail=done] [data-rail-item]')) if (twin.dataset.railItem === id) twin.remove()
+  for (const twin of all('#rail [data-rail-item]')) if (twin.dataset.railItem === id) twin.remove()
   list.append(entry)
   return entry
 }

@@ -35,13 +35,15 @@ export function startRegions() {
   document.body.addEventListener('htmx:beforeRequest', sleep)
   document.body.addEventListener('htmx:afterRequest', wake)
   document.body.addEventListener('htmx:afterSettle', (e) => {
-    settled(e.detail.target)
-    all('[data-live]', e.detail.target).forEach(watch)
+    // The target is gone when it was replaced; the element is what came.
+    const region = e.detail.elt?.isConnected ? e.detail.elt : e.detail.target
+    settled(region)
+    all('[data-live]', region).forEach(watch)
   })
   document.body.addEventListener('htmx:beforeSwap', (e) => {
-    const { xhr, requestConfig } = e.detail
+    const { xhr, requestConfig, pathInfo } = e.detail
     if (xhr.status < 400) return
-    if (requestConfig.verb === 'get') location.assign(requestConfig.path)
+    if (requestConfig.verb === 'get') location.assign(pathInfo.finalRequestPath)
     else e.detail.shouldSwap = true
   })
   document.body.addEventListener('htmx:sendError', () => tell('No connection. Nothing was changed.'))

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -493,7 +494,7 @@ func TestWithoutJavaScript(t *testing.T) {
 		}
 		do(t, tab, chromedp.MouseClickXY(box[0], box[1]))
 	}
-	k.until(`location.pathname === '/items/18'`)
+	k.until(`location.pathname === '/items/18' && document.readyState === 'complete'`)
 	if got := b.seen("label 17 "); len(got) != 1 || got[0] != "hallucinated 24-41" {
 		t.Errorf("the server saw %q", got)
 	}
@@ -584,5 +585,60 @@ func TestMarksDifferInGrey(t *testing.T) {
 				t.Errorf("%s and %s differ by %.1f of 196 pixels", Marks[i], Marks[j], difference)
 			}
 		}
+	}
+}
+
+func TestRegions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	tab := browser(t)
+	asked := 0
+	list := func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		env := r.URL.Query().Get("env")
+		shell := shellOf("Anna Lindqvist", "engineer", Page{Title: "Sessions " + env, Nav: "sessions"},
+			Head{Title: "Sessions"},
+			FilterBar{Action: "/list", Region: "rows", Filters: []Filter{{Name: "environment", Param: "env", Value: env, Options: []Option{{Value: "", Label: "any"}, {Value: "prod", Label: "prod"}, {Value: "broken", Label: "broken"}}}}},
+			Table{ID: "rows", Caption: "Sessions", Columns: []Column{{Label: "Session"}}, Rows: []Row{{URL: "/s/1", Cells: []templ.Component{Text("row of " + env)}}}, Foot: &Foot{Shown: "1 of 2", Older: "/list?env=" + env + "&after=1", Region: "rows"}},
+			in(Live{ID: "count", URL: "/list", Seconds: 1}, Count(asked)))
+		if env == "broken" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			shell.Body = Failure{What: "The sessions could not be read."}
+		}
+		shell.Assets = assets()
+		fmt.Fprint(w, render(t, shell))
+	}
+	k := open(t, tab, serve(t, map[string]http.HandlerFunc{"GET /list": list})+"/list")
+	js[int](t, tab, `(window.still = 'here', 0)`)
+	change := func(value string) {
+		js[int](t, tab, `(() => { const s = document.querySelector('select[name=env]'); s.focus(); s.value = '`+value+`'; s.dispatchEvent(new Event('change', {bubbles: true})); return 0 })()`)
+	}
+
+	change("prod")
+	k.until(`document.querySelector('#rows td')?.textContent.includes('row of prod')`)
+	k.until(`location.search === '?env=prod' && document.title === 'Sessions prod · Assay'`)
+	if js[string](t, tab, `window.still`) != "here" {
+		t.Error("the page was loaded whole")
+	}
+	if got := js[string](t, tab, `document.activeElement.name`); got != "env" {
+		t.Errorf("focus went to %q", got)
+	}
+	if got := js[string](t, tab, `document.querySelector('#live').textContent`); got != "Sessions updated" {
+		t.Errorf("a screen reader hears %q", got)
+	}
+
+	js[int](t, tab, `document.querySelector('.foot-end a').click(), 0`)
+	k.until(`location.search.includes('after=1')`)
+	js[int](t, tab, `history.back(), 0`)
+	k.until(`location.search === '?env=prod' && document.querySelector('#rows td')?.textContent.includes('row of prod')`)
+
+	before := js[string](t, tab, `document.querySelector('#count').textContent.trim()`)
+	k.until(`document.querySelector('#count')?.textContent.trim() !== '` + before + `'`)
+
+	change("broken")
+	k.until(`document.body.textContent.includes('The sessions could not be read.')`)
+	if wrong := js[[]string](t, tab, `wrong`); len(wrong) > 0 {
+		t.Errorf("went wrong: %q", wrong)
 	}
 }
