@@ -437,7 +437,7 @@ func amorDegrc(c *call) Value {
 	cost -= loss
 	rest := cost - salvage
 	for i := 0.0; i < period; i++ {
-		c.e.spend(1)
+		c.e.spend(5)
 		loss = rounded(rate*cost, 0, halfUp)
 		if rest -= loss; rest < 0 {
 			if left := period - i; left == 1 || left == 2 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -328,6 +329,10 @@ func (j *judge) judged(r Result, reading Entered) Outcome {
 		return out.with(Inconclusive, r.Refused.Reason, r.Refused.Message)
 	}
 	out.Evidence.Value, out.Evidence.Type = r.Value.Plain(), r.Value.kind.String()
+	if r.Blocked && reading != EnteredIntersect {
+		out.Evidence.Findings = append(slices.Clone(out.Evidence.Findings), Finding{FindSpill,
+			"The result would spill over filled cells; a current Excel shows #SPILL!.", 0, len(j.in.Formula)})
+	}
 	if end, done := j.unnamed(out, r); done {
 		return end
 	}
@@ -367,6 +372,9 @@ func (j *judge) unexpected(out Outcome, r Result) Outcome {
 
 func (j *judge) compared(out Outcome, r Result) Outcome {
 	c := Compare(r.Value, j.want, max(j.in.Expected.Tolerance, r.Coarse))
+	if r.Blocked && j.want.Error() == ErrSpill {
+		return out.with(Pass, ReasonEqual, "The formula gives #SPILL!, as expected: filled cells stand in its way.")
+	}
 	if c.Equal {
 		return out.with(Pass, ReasonEqual, fmt.Sprintf("The formula gives %s, as expected.", shown(r.Value)))
 	}

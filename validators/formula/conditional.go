@@ -1,6 +1,9 @@
 package formula
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 func conditionalFunctions() []function {
 	return []function{
@@ -57,9 +60,25 @@ func (c *call) rangeArg(i int) (area, Value) {
 		return area{}, v
 	}
 	if v.kind != KindReference || len(v.reference().areas) != 1 {
+		c.noReferences(i)
 		return area{}, errValue
 	}
 	return v.reference().areas[0], blank
+}
+
+// noReferences refuses an argument that is an array of references, as
+// OFFSET(A1,{0;1;2},0) makes for SUBTOTAL and its like: values are kept here.
+func (c *call) noReferences(i int) {
+	if c.args[i].kind == KindArray && i < len(c.nodes) && makesReferences(c.nodes[i]) {
+		refuse(ReasonUnsupported, c.fn.name+" over an array of references is beyond this evaluator.")
+	}
+}
+
+func makesReferences(n node) bool {
+	if c, ok := n.(*callNode); ok && (c.name == "OFFSET" || c.name == "INDIRECT") {
+		return true
+	}
+	return slices.ContainsFunc(children(n), makesReferences)
 }
 
 func countIf(c *call) Value {

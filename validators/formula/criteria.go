@@ -24,6 +24,8 @@ func (e *evaluator) criterion(v Value) match {
 		if m, ok := e.texts[v.text]; ok {
 			return m
 		}
+		e.spend(100 + 5*len(v.text))
+		e.alloc(500 + 10*len(v.text))
 		m := e.textCriterion(v.text)
 		e.texts[v.text] = m
 		return m
@@ -44,6 +46,7 @@ func (e *evaluator) numberOrText(x Value) (f float64, ok bool) {
 	case KindNumber:
 		return x.num, true
 	case KindText:
+		e.spend(20)
 		return e.book.locale.parseFixed(x.text, e.book.sheet.Date1904)
 	}
 	return 0, false

@@ -29,6 +29,7 @@ const (
 	FindText      = "text_number"
 	FindSlip      = "reference_slip"
 	FindConstant  = "constant_for_reference"
+	FindSpill     = "spill_blocked"
 )
 
 // Findings looks at a formula without evaluating it.
@@ -65,6 +66,7 @@ type reader struct {
 	found     []Finding
 	read      []area         // what the formula refers to
 	numbers   []*literalNode // constants that stand for quantities
+	work      int            // cells looked at so far
 	neighbour bool           // a neighbour has already explained a constant
 }
 
@@ -143,7 +145,7 @@ func (r *reader) reference(n *refNode, parent node) {
 	if c, inCall := parent.(*callNode); inCall && looksAtPlaceOnly(c.name) {
 		return
 	}
-	if g := r.book.grids[a.sheet]; len(g.cells) == 0 || r.filled(a) > 0 {
+	if g := r.book.grids[a.sheet]; len(g.cells) == 0 || r.filled(a) {
 		return
 	}
 	if a.single() {
@@ -162,17 +164,48 @@ func looksAtPlaceOnly(name string) bool {
 	return false
 }
 
-// filled counts the filled cells of an area, other than the formula's own.
-func (r *reader) filled(a area) int {
+// maxLooks bounds how many cells are looked at for findings: they are advice,
+// and a formula of thousands of ranges over a million cells is no one's work.
+const maxLooks = 5_000_000
+
+// filled tells whether an area holds anything but the formula itself. When too
+// much was looked at already it says yes, and nothing is found.
+func (r *reader) filled(a area) bool {
+	found := false
+	r.each(a, func(place, *cell) bool {
+		found = true
+		return false
+	})
+	return found || r.work > maxLooks
+}
+
+// each visits the filled cells of an area until visit says no.
+func (r *reader) each(a area, visit func(place, *cell) bool) {
 	g := r.book.grids[a.sheet]
-	n := 0
-	for k, c := range g.cells {
+	look := func(k int) bool {
+		r.work++
 		p := place{a.sheet, k >> 14, k & (1<<14 - 1)}
-		if a.contains(p) && p != r.at && (c.known || c.formula != "") {
-			n++
+		c := g.cells[k]
+		if c == nil || p == r.at || !a.contains(p) || !c.known && c.formula == "" {
+			return true
+		}
+		return visit(p, c)
+	}
+	if r2, c2 := min(a.r2, g.maxRow), min(a.c2, g.maxCol); (r2-a.r1+1)*(c2-a.c1+1) <= len(g.cells) {
+		for row := a.r1; row <= r2; row++ {
+			for col := a.c1; col <= c2; col++ {
+				if r.work > maxLooks || !look(key(row, col)) {
+					return
+				}
+			}
+		}
+		return
+	}
+	for _, k := range g.keys() {
+		if r.work > maxLooks || !look(k) {
+			return
 		}
 	}
-	return n
 }
 
 func (r *reader) name(n *nameNode) {
@@ -296,16 +329,16 @@ func (r *reader) textNumbers(n *callNode) {
 		if !ok {
 			continue
 		}
-		for _, k := range r.book.grids[a.sheet].keys() {
-			c, p := r.book.grids[a.sheet].cells[k], place{a.sheet, k >> 14, k & (1<<14 - 1)}
-			if !a.contains(p) || !c.known || !c.value.isText() {
-				continue
+		r.each(a, func(p place, c *cell) bool {
+			if !c.known || !c.value.isText() {
+				return true
 			}
-			if _, number := r.book.locale.parsePlain(strings.TrimSpace(c.value.text)); number && strings.ContainsAny(c.value.text, "0123456789") {
-				r.add(ref, FindText, "%s holds the number %s as text; %s passes over it.", r.book.address(p), clip(c.value.text), n.name)
-				break
+			if _, number := r.book.locale.parsePlain(strings.TrimSpace(c.value.text)); !number {
+				return true
 			}
-		}
+			r.add(ref, FindText, "%s holds the number %s as text; %s passes over it.", r.book.address(p), clip(c.value.text), n.name)
+			return false
+		})
 	}
 }
 
@@ -424,23 +457,26 @@ func (r *reader) constants() {
 	if r.neighbour {
 		return
 	}
+	if len(r.numbers) == 0 {
+		return
+	}
+	holders := map[float64][]place{}
+	r.each(area{r.at.sheet, 0, 0, maxRows - 1, maxCols - 1}, func(p place, c *cell) bool {
+		if c.formula == "" && c.known && c.value.isNumber() {
+			holders[c.value.num] = append(holders[c.value.num], p)
+		}
+		return true
+	})
 	for _, n := range r.numbers {
 		f := n.value.num
 		if f == math.Trunc(f) && math.Abs(f) < 1000 {
 			continue // small whole numbers are mostly meant
 		}
-		var holders []place
-		g := r.book.grids[r.at.sheet]
-		for _, k := range g.keys() {
-			c := g.cells[k]
-			if c.formula == "" && c.known && c.value.isNumber() && c.value.num == f {
-				holders = append(holders, place{r.at.sheet, k >> 14, k & (1<<14 - 1)})
-			}
-		}
-		if len(holders) != 1 || slices.ContainsFunc(r.read, func(a area) bool { return a.contains(holders[0]) }) {
+		at := holders[f]
+		if len(at) != 1 || slices.ContainsFunc(r.read, func(a area) bool { return a.contains(at[0]) }) {
 			continue
 		}
-		r.add(n, FindConstant, "%s holds %s. A reference to it would follow when it changes.", r.book.address(holders[0]), generalText(f))
+		r.add(n, FindConstant, "%s holds %s. A reference to it would follow when it changes.", r.book.address(at[0]), generalText(f))
 	}
 }
 

@@ -20,6 +20,7 @@ type Result struct {
 	Findings []Finding
 	Steps    int
 	Unknown  []Unknown // names nobody knows: the cause of a #NAME?
+	Blocked  bool      // the value would spill over filled cells: a current Excel shows #SPILL!
 	Coarse   float64   // the relative error Excel itself makes in the functions called; 0 for none
 }
 
@@ -51,8 +52,26 @@ func (w *Workbook) Evaluate(ctx context.Context, cell, text string, entered Ente
 	defer w.forget()
 	value, refusal := e.run(t, at)
 	result.Value, result.Refused, result.Steps = value, refusal, e.steps
+	result.Blocked = w.blocked(value, at)
 	result.Trace, result.Unknown, result.Coarse = e.readsOf(), e.unknowns(), e.coarse
 	return result
+}
+
+// blocked tells whether a spilling value meets a filled cell.
+func (w *Workbook) blocked(v Value, at place) bool {
+	if v.kind != KindArray {
+		return false
+	}
+	spill := area{at.sheet, at.row, at.col, at.row + v.array().rows - 1, at.col + v.array().cols - 1}
+	if !spill.valid() {
+		return true
+	}
+	for k := range w.grids[at.sheet].cells {
+		if p := (place{at.sheet, k >> 14, k & (1<<14 - 1)}); p != at && spill.contains(p) {
+			return true
+		}
+	}
+	return false
 }
 
 // prepare finds the cell and parses the text; a nil tree means that the result

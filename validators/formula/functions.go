@@ -224,7 +224,11 @@ func (c *call) each() Value {
 		for k, i := range lifted {
 			one.args[i] = elements[k]
 		}
-		return c.e.element(one.apply())
+		v := one.apply()
+		if v.kind == KindReference && !v.reference().single() && c.fn.name != "INDEX" {
+			refuse(ReasonUnsupported, c.fn.name+" over an array gives an array of ranges, which is beyond this evaluator.")
+		}
+		return c.e.element(v)
 	})
 }
 

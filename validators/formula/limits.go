@@ -4,7 +4,7 @@ import "cmp"
 
 // Limits bound one evaluation. A zero field means its default.
 type Limits struct {
-	Steps int `json:"steps,omitempty"` // operations on single values; 20 million
+	Steps int `json:"steps,omitempty"` // operations on single values; 10 million
 	Bytes int `json:"bytes,omitempty"` // texts and arrays made, in sum; 256 MiB
 	Depth int `json:"depth,omitempty"` // nested evaluations; 12,000
 	Calls int `json:"calls,omitempty"` // nested calls of lambdas; 1,024
@@ -12,7 +12,7 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		Steps: cmp.Or(l.Steps, 20_000_000),
+		Steps: cmp.Or(l.Steps, 10_000_000),
 		Bytes: cmp.Or(l.Bytes, 256<<20),
 		Depth: cmp.Or(l.Depth, 12_000),
 		Calls: cmp.Or(l.Calls, 1_024),

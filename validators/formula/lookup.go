@@ -77,6 +77,7 @@ func orderOf(a, b Value) int {
 // equals returns the test for an exact match; text may hold wildcards.
 func (c *call) equals(v Value, wild bool) match {
 	if v.isText() && wild && strings.ContainsAny(v.text, "*?~") {
+		c.e.spend(100 + 10*len(v.text))
 		re := wildcard(v.text, true)
 		return func(x Value) bool { return x.isText() && re.MatchString(x.text) }
 	}
@@ -507,10 +508,8 @@ func index(c *call) Value {
 		switch {
 		case rows == 1:
 			r, col = min(r, 0), c.whole(1)
-		case cols != 1:
-			if r != 0 {
-				return errRef
-			}
+		case cols != 1 && v.kind == KindReference:
+			return errRef // of a range both are wanted; of an array the row is enough
 		}
 	}
 	if r < 0 || col < 0 {

@@ -24,7 +24,7 @@ func TestLookups(t *testing.T) {
 		{"=MATCH(30,E1:E4)", 3}, {"=MATCH(35,E1:E4)", 3}, {"=MATCH(30,E1:E4,0)", 3}, {"=MATCH(31,E1:E4,0)", "#N/A"}, {"=MATCH(2,H1:H3,-1)", 2}, {`=MATCH("b*",A2:A6,0)`, 2}, {"=MATCH(1,E1:F4,0)", "#N/A"},
 		{`=MATCH({"Pears","Lemons"},A2:A6,0)`, rows{rows{5, 3}}},
 		{"=INDEX(B2:C6,2,1)", 0.34}, {"=INDEX(B2:C6,9,1)", "#REF!"}, {"=SUM(INDEX(B2:C6,0,2))", 158}, {"=INDEX({1,2;3,4},2,2)", 4}, {"=INDEX({1,2,3},2)", 2}, {"=INDEX(C2:C6,{1;3})", rows{rows{40}, rows{15}}},
-		{"=INDEX((A2:A6,C2:C6),2,1,2)", 38}, {"=INDEX(B2:C3,1,0)", rows{rows{0.69, 40}}}, {`=INDEX(C2:C6,MATCH("Oranges",A2:A6,0))`, 25}, {"=INDEX(B2:C6,1)", "#REF!"},
+		{"=INDEX((A2:A6,C2:C6),2,1,2)", 38}, {"=INDEX(B2:C3,1,0)", rows{rows{0.69, 40}}}, {`=INDEX(C2:C6,MATCH("Oranges",A2:A6,0))`, 25}, {"=INDEX(B2:C6,1)", "#REF!"}, {"=INDEX({1,2;3,4},2)", rows{rows{3, 4}}}, {"=INDEX(B2:C3*1,0)", rows{rows{0.69, 40}, rows{0.34, 38}}},
 		{`=XLOOKUP("Lemons",A2:A6,C2:C6)`, 15}, {`=XLOOKUP("Kiwi",A2:A6,C2:C6,"none")`, "none"}, {`=XLOOKUP("Kiwi",A2:A6,C2:C6)`, "#N/A"}, {"=XLOOKUP(25,E1:E4,F1:F4,,-1)", "mid"}, {"=XLOOKUP(25,E1:E4,F1:F4,,1)", "high"},
 		{`=XLOOKUP("*rs",A2:A6,C2:C6,,2)`, 40}, {`=XLOOKUP("Lemons",A2:A6,B2:C6)`, rows{rows{0.55, 15}}}, {"=XLOOKUP(40,C2:C6,A2:A6)", "Apples"}, {"=XLOOKUP(40,C2:C6,A2:A6,,0,-1)", "Pears"}, {`=XLOOKUP("Price",A1:C1,A3:C3)`, 0.34},
 		{`=SUM(XLOOKUP("Bananas",A2:A6,C2:C6):XLOOKUP("Oranges",A2:A6,C2:C6))`, 78}, {`=XLOOKUP({"Pears";"x"},A2:A6,C2:C6,0)`, rows{rows{40}, rows{0}}},

@@ -51,7 +51,7 @@ func mathFunctions() []function {
 		{name: "QUOTIENT", params: "xx", run: quotient},
 		{name: "FACT", params: "n", run: func(c *call) Value { return factorial(c.num(0)) }},
 		{name: "FACTDOUBLE", params: "x", run: factDouble},
-		{name: "COMBIN", params: "nn", run: func(c *call) Value { return combinations(math.Trunc(c.num(0)), math.Trunc(c.num(1))) }},
+		{name: "COMBIN", params: "nn", run: func(c *call) Value { return combinations(math.Floor(c.num(0)), math.Floor(c.num(1))) }},
 		{name: "COMBINA", params: "nn", run: combina},
 		{name: "PERMUT", params: "nn", run: permut},
 		{name: "PERMUTATIONA", params: "nn", run: permutationa},
@@ -192,7 +192,7 @@ func factDouble(c *call) Value {
 
 // combinations counts the ways to choose k of n.
 func combinations(n, k float64) Value {
-	if n < 0 || k < 0 || k > n {
+	if n < 0 || k < 0 || k > n || n >= math.MaxInt32 {
 		return errNum
 	}
 	return NumberOf(choose2(n, k))
@@ -216,8 +216,8 @@ func choose2(n, k float64) float64 {
 }
 
 func combina(c *call) Value {
-	n, k := math.Trunc(c.num(0)), math.Trunc(c.num(1))
-	if n < 0 || k < 0 || n == 0 && k > 0 {
+	n, k := math.Floor(c.num(0)), math.Floor(c.num(1))
+	if n < 0 || k < 0 || n == 0 && k > 0 || n >= math.MaxInt32 {
 		return errNum
 	}
 	if k == 0 {
@@ -420,6 +420,9 @@ func arabic(c *call) Value {
 	if len(s) > 255 {
 		return errValue
 	}
+	if negative && s == "" {
+		return errNum
+	}
 	values := map[byte]float64{'I': 1, 'V': 5, 'X': 10, 'L': 50, 'C': 100, 'D': 500, 'M': 1000}
 	total, largest := 0.0, 0.0
 	for i := len(s) - 1; i >= 0; i-- {
@@ -441,7 +444,10 @@ func arabic(c *call) Value {
 }
 
 func base(c *call) Value {
-	n, radix, width := math.Trunc(c.num(0)), math.Trunc(c.num(1)), math.Trunc(c.numOr(2, 0))
+	n, radix, width := math.Trunc(c.num(0)), math.Trunc(c.num(1)), math.Trunc(c.numOr(2, 1))
+	if n == 0 && width == 0 && radix >= 2 && radix <= 36 {
+		return TextOf("")
+	}
 	if n < 0 || n >= 1<<53 || radix < 2 || radix > 36 || width < 0 || width > 255 {
 		return errNum
 	}
@@ -530,7 +536,7 @@ func (c *call) strictArray(i int) (*Array, Value) {
 	if err.isError() {
 		return nil, err
 	}
-	if single && a.At(0, 0).isText() {
+	if single && !a.At(0, 0).isNumber() {
 		return nil, errValue
 	}
 	return a, blank
@@ -653,11 +659,12 @@ func subtotal(c *call) Value {
 		return errValue
 	}
 	var kept []Value
-	for _, v := range c.args[1:] {
+	for i, v := range c.args[1:] {
 		if v.isError() {
 			return v
 		}
 		if v.kind != KindReference {
+			c.noReferences(i + 1)
 			return errValue
 		}
 		kept = append(kept, c.e.withoutSubtotals(v, false))

@@ -10,7 +10,7 @@ func TestMath(t *testing.T) {
 		{"=QUOTIENT(-10,3)", -3}, {"=FACT(5)", 120}, {"=FACT(171)", "#NUM!"}, {"=FACTDOUBLE(7)", 105}, {"=COMBIN(8,2)", 28}, {"=COMBINA(4,3)", 20},
 		{"=PERMUT(100,3)", 970200}, {"=PERMUTATIONA(3,2)", 9}, {"=MULTINOMIAL(2,3,4)", 1260}, {"=GCD(24,36)", 12}, {"=LCM(24,36)", 72},
 		{"=SERIESSUM(2,1,1,{1,1,1})", 14}, {"=ROMAN(499,0)", "CDXCIX"}, {"=ROMAN(499,1)", "LDVLIV"}, {"=ROMAN(499,2)", "XDIX"},
-		{"=ROMAN(499,3)", "VDIV"}, {"=ROMAN(499,4)", "ID"}, {`=ARABIC("LVII")`, 57}, {`=ARABIC("mcmxii")`, 1912}, {"=BASE(7,2)", "111"},
+		{"=ROMAN(499,3)", "VDIV"}, {"=ROMAN(499,4)", "ID"}, {`=ARABIC("LVII")`, 57}, {`=ARABIC("-")`, "#NUM!"}, {`=ARABIC("CIVIIX")`, 102}, {"=BASE(0,10,0)", ""}, {"=COMBIN(-0.1,0)", "#NUM!"}, {"=SUMPRODUCT(Q1,5)", "#VALUE!"}, {"=MULTINOMIAL(1E+100)", "#NUM!"}, {`=ARABIC("mcmxii")`, 1912}, {"=BASE(7,2)", "111"},
 		{"=BASE(100,16)", "64"}, {"=BASE(15,2,10)", "0000001111"}, {`=DECIMAL("FF",16)`, 255}, {`=DECIMAL("zap",36)`, 45745},
 		{"=SIN(PI()/2)", 1}, {"=COS(0)", 1}, {"=TAN(PI()/4)", 1}, {"=ATAN2(1,1)", 0.7853981633974483}, {"=ATAN2(-1,-1)", -2.356194490192345},
 		{"=DEGREES(PI())", 180}, {"=RADIANS(180)", 3.141592653589793}, {"=COT(30)", -0.156119952161659}, {"=ACOT(2)", 0.463647609000806},

@@ -263,7 +263,7 @@ var (
 	minuteTime  = regexp.MustCompile(`^(\d{1,4}) *: *(\d{1,4})(\.\d*)$`)
 	numeric     = regexp.MustCompile(`^(\d{1,4})([/.-])(\d{1,2})(?:([/.-])(\d{1,4}))?$`)
 	monthYear   = regexp.MustCompile(`^(\d{1,2})[/-](\d{4})$`)
-	dayMonth    = regexp.MustCompile(`^(\d{1,2})[ -]*([A-Za-z]{3,9})\.?,?(?:[ -]+(\d{1,4}))?$`)
+	dayMonth    = regexp.MustCompile(`^(\d{1,2})[ /-]*([A-Za-z]{3,9})\.?,?(?:[ /-]+(\d{1,4}))?$`)
 	monthDay    = regexp.MustCompile(`^([A-Za-z]{3,9})\.?[ -]*(\d{1,2}),?(?:[ -]+(\d{1,4}))?$`)
 	monthOnly   = regexp.MustCompile(`^([A-Za-z]{3,9})\.?[ -]+(\d{4})$`)
 	isoStamp    = regexp.MustCompile(`^(\d{4})-(\d{2})-(\d{2})$`)

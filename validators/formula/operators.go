@@ -114,6 +114,7 @@ func (e *evaluator) number(v Value) (float64, Value) {
 	case KindBlank, KindMissing:
 		return 0, blank
 	case KindText:
+		e.spend(20)
 		if f, ok := e.book.locale.parseNumber(v.text, e.book.sheet.Date1904); ok {
 			return f, blank
 		}
@@ -130,6 +131,7 @@ func (e *evaluator) string(v Value) (string, Value) {
 	case KindText:
 		return v.text, blank
 	case KindNumber:
+		e.spend(2)
 		s := generalText(v.num)
 		if d := e.book.locale.decimal; d != '.' {
 			s = strings.Replace(s, ".", string(d), 1)

@@ -249,7 +249,15 @@ func search(c *call) Value {
 	if !ok {
 		return errValue
 	}
-	c.e.spend(len(within) + len(pattern))
+	c.e.spend(len(within)/8 + 1)
+	if !strings.ContainsAny(pattern, "*?~") && plainASCII(pattern) && plainASCII(within) {
+		i := strings.Index(strings.ToLower(within[start:]), strings.ToLower(pattern))
+		if i < 0 {
+			return errValue
+		}
+		return NumberOf(float64(start + i + 1))
+	}
+	c.e.spend(100 + len(within) + 10*len(pattern))
 	if pattern == "" {
 		return NumberOf(float64(offset(within, start) + 1))
 	}
@@ -430,7 +438,7 @@ func text(c *call) Value {
 	if len(format) > 255 {
 		return errValue
 	}
-	c.e.spend(len(format))
+	c.e.spend(20 + len(format))
 	s, ok := formatValue(v, format, c.e.book.locale, c.e.dayShift())
 	if !ok {
 		return errValue

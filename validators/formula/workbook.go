@@ -64,6 +64,7 @@ type grid struct {
 
 func key(row, col int) int { return row<<14 | col }
 
+// put fills a cell.
 func (g *grid) put(row, col int, c *cell) {
 	g.cells[key(row, col)] = c
 	g.maxRow, g.maxCol = max(g.maxRow, row), max(g.maxCol, col)
@@ -121,6 +122,13 @@ func Open(s Sheet) (*Workbook, error) {
 		if err := w.fill(address, s.Cells[address]); err != nil {
 			return nil, err
 		}
+	}
+	filled := 0
+	for _, g := range w.grids {
+		filled += len(g.cells)
+	}
+	if filled > maxFilledCells {
+		return nil, fmt.Errorf("%d cells are more than %d", filled, maxFilledCells)
 	}
 	for _, address := range slices.Sorted(maps.Keys(s.Formulas)) {
 		p, ok := w.place(address)
@@ -346,6 +354,9 @@ func readTyped(m map[string]any) (*cell, error) {
 		if c, err = readCell(raw); err != nil {
 			return nil, err
 		}
+		if c == nil {
+			return nil, fmt.Errorf("a cell's value holds no value")
+		}
 		if kind == "boolean" && c.value.kind == KindNumber {
 			c = known(BooleanOf(c.value.num != 0))
 		}
@@ -356,7 +367,15 @@ func readTyped(m map[string]any) (*cell, error) {
 
 func holdsSubtotal(formula string) bool {
 	upper := strings.ToUpper(formula)
-	return strings.Contains(upper, "SUBTOTAL(") || strings.Contains(upper, "AGGREGATE(")
+	if !strings.Contains(upper, "SUBTOTAL(") && !strings.Contains(upper, "AGGREGATE(") {
+		return false
+	}
+	for _, l := range scan(formula, american, false) { // not in a text
+		if name := canonicalName(l.text); l.kind == lexFunction && (name == "SUBTOTAL" || name == "AGGREGATE") {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *Workbook) addTable(t Table) error {
