@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -314,66 +313,58 @@ func (s *Store) Remove(ctx context.Context, actor auth.Actor, item int64, reason
 	})
 }
 
-// plan is what measuring knows of a queue: counts of a moment ago, moved on by
-// what this process has reserved since, so that many labelers do not all run
-// to the same frame.
-type plan struct {
-	mu     sync.Mutex
-	at     time.Time
-	frames []Frame
-}
-
 const (
 	planAge    = 10 * time.Second
 	planWindow = 30 * 24 * time.Hour
 )
 
-// measureNext chooses the frame where the next label narrows the rate most.
-func (s *Store) measureNext(ctx context.Context, queue Queue) (Frame, bool, error) {
-	p, err := s.lockedPlan(ctx, queue)
+// plan gives what measuring knows of a queue to with: counts of a moment ago,
+// moved on by what this process has reserved since, so that many labelers do
+// not all run to the same frame.
+func (s *Store) plan(ctx context.Context, queue Queue, with func(frames []Frame)) error {
+	entry, _ := s.plans.LoadOrStore(queue.ID, &kept[[]Frame]{})
+	age := planAge
+	if s.recount {
+		age = 0
+	}
+	err := entry.(*kept[[]Frame]).use(ctx, age, s.concurrent(),
+		func(ctx context.Context) ([]Frame, error) {
+			return s.frames(ctx, queue.ID, time.Now().Add(-planWindow))
+		},
+		func(frames *[]Frame) { with(*frames) })
 	if err != nil {
-		return Frame{}, false, err
+		return fmt.Errorf("plan of queue %s: %w", queue.Slug, err)
 	}
-	defer p.mu.Unlock()
-	frame, ok := Measure(p.frames)
-	if !ok {
-		return Frame{}, false, nil
-	}
-	for i := range p.frames {
-		if p.frames[i].Class == frame.Class && p.frames[i].Day.Equal(frame.Day) {
-			p.frames[i].Labeled++
-			p.frames[i].Untouched--
-		}
-	}
-	return frame, true, nil
+	return nil
 }
 
-// lockedPlan returns the queue's plan, counted again when it is old. The
-// caller unlocks it.
-func (s *Store) lockedPlan(ctx context.Context, queue Queue) (*plan, error) {
-	known, _ := s.plans.LoadOrStore(queue.ID, &plan{})
-	p := known.(*plan)
-	p.mu.Lock()
-	if time.Since(p.at) <= planAge && !s.recount {
-		return p, nil
-	}
-	frames, err := s.frames(ctx, queue.ID, time.Now().Add(-planWindow))
-	if err != nil {
-		p.mu.Unlock()
-		return nil, fmt.Errorf("plan of queue %s: %w", queue.Slug, err)
-	}
-	p.frames, p.at = frames, time.Now()
-	return p, nil
+// concurrent reports whether the store may be asked from a second goroutine: a
+// pool may, a test's transaction may not.
+func (s *Store) concurrent() bool {
+	_, inTx := s.DB.(pgx.Tx)
+	return !inTx && !s.recount
+}
+
+// measureNext chooses the frame where the next label narrows the rate most.
+func (s *Store) measureNext(ctx context.Context, queue Queue) (chosen Frame, ok bool, err error) {
+	err = s.plan(ctx, queue, func(frames []Frame) {
+		if chosen, ok = Measure(frames); !ok {
+			return
+		}
+		for i := range frames {
+			if frames[i].Class == chosen.Class && frames[i].Day.Equal(chosen.Day) {
+				frames[i].Labeled++
+				frames[i].Untouched--
+			}
+		}
+	})
+	return chosen, ok, err
 }
 
 // knownFrames returns what measuring knows of the queue.
-func (s *Store) knownFrames(ctx context.Context, queue Queue) ([]Frame, error) {
-	p, err := s.lockedPlan(ctx, queue)
-	if err != nil {
-		return nil, err
-	}
-	defer p.mu.Unlock()
-	return slices.Clone(p.frames), nil
+func (s *Store) knownFrames(ctx context.Context, queue Queue) (list []Frame, err error) {
+	err = s.plan(ctx, queue, func(frames []Frame) { list = slices.Clone(frames) })
+	return list, err
 }
 
 // frames counts every stratum and day of the queue. The counts of the

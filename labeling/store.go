@@ -34,7 +34,7 @@ type Store struct {
 	Verdicts func(ctx context.Context, db postgres.DB, event uuid.UUID) ([]VerdictSeen, error)
 
 	labelers sync.Map // "person/12" or "import/alice" → labelers.id
-	plans    sync.Map // queue id → *plan
+	plans    sync.Map // queue id → *kept[[]Frame]
 	recount  bool     // count a plan anew each time; for tests that compare choices
 	counted  sync.Map // queue id → *kept[Summary]
 }

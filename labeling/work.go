@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -197,26 +196,12 @@ func (s *Store) Summary(ctx context.Context, actor auth.Actor, queue Queue) (Sum
 // over the whole queue, and sixty pages a second ask.
 const numbersAge = 3 * time.Second
 
-type kept[T any] struct {
-	mu    sync.Mutex
-	at    time.Time
-	value T
-}
-
-func (s *Store) numbers(ctx context.Context, queue int64) (Summary, error) {
+func (s *Store) numbers(ctx context.Context, queue int64) (numbers Summary, err error) {
 	entry, _ := s.counted.LoadOrStore(queue, &kept[Summary]{})
-	k := entry.(*kept[Summary])
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if time.Since(k.at) < numbersAge {
-		return k.value, nil
-	}
-	value, err := s.countQueue(ctx, queue)
-	if err != nil {
-		return Summary{}, err
-	}
-	k.value, k.at = value, time.Now()
-	return value, nil
+	err = entry.(*kept[Summary]).use(ctx, numbersAge, s.concurrent(),
+		func(ctx context.Context) (Summary, error) { return s.countQueue(ctx, queue) },
+		func(known *Summary) { numbers = *known })
+	return numbers, err
 }
 
 func (s *Store) countQueue(ctx context.Context, queue int64) (Summary, error) {
