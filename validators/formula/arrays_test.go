@@ -53,3 +53,12 @@ func TestStructuredReferences(t *testing.T) {
 		}
 	}
 }
+
+func TestSpilledCellsAreRead(t *testing.T) {
+	s := Sheet{Cells: map[string]any{
+		"A1": "=SEQUENCE(3)", "C1": "=A1#*10", "E1": "=SEQUENCE(2)", "E2": "in the way", "G1": "=Z100+SEQUENCE(2)", "H1": "=A2+1",
+	}}
+	holdsIn(t, s, []fact{
+		{"=A2", 2}, {"=SUM(A1:A3)", 6}, {"=SUM(A2:A9)", 5}, {"=SUM(C:C)", 60}, {"=C3", 30}, {"=E1", "#SPILL!"}, {"=H1", 3}, {"=SUM(A1#)", 6}, {"=COUNTIF(A1:A3,\">1\")", 2}, {"=VLOOKUP(2,A1:C3,3,FALSE)", 20}, {"=G2", 0},
+	})
+}

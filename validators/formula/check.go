@@ -32,6 +32,25 @@ type Expected struct {
 	Value     any     `json:"value,omitempty"`
 	Error     string  `json:"error,omitempty"`
 	Tolerance float64 `json:"tolerance,omitempty"`
+
+	nothing bool // was an object without a value and without an error
+}
+
+// UnmarshalJSON tells an expected empty cell ("value":null) from no expectation.
+func (x *Expected) UnmarshalJSON(text []byte) error {
+	var in struct {
+		Value     json.RawMessage `json:"value"`
+		Error     string          `json:"error"`
+		Tolerance float64         `json:"tolerance"`
+	}
+	if err := json.Unmarshal(text, &in); err != nil {
+		return err
+	}
+	*x = Expected{Error: in.Error, Tolerance: in.Tolerance, nothing: in.Value == nil && in.Error == ""}
+	if in.Value == nil {
+		return nil
+	}
+	return json.Unmarshal(in.Value, &x.Value)
 }
 
 // The verdicts.
@@ -101,6 +120,9 @@ func (w *Workbook) Check(ctx context.Context, in Input) (out Outcome) {
 }
 
 func (w *Workbook) check(ctx context.Context, in Input, out Outcome) Outcome {
+	if in.Expected != nil && in.Expected.nothing {
+		in.Expected = nil
+	}
 	j := judge{in: in, book: w, out: out}
 	if in.Expected != nil {
 		var err error

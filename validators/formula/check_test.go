@@ -37,6 +37,8 @@ func TestCheck(t *testing.T) {
 		{"a name nobody gave", `{"formula":"=Total*2","expected":{"value":4}}`, Inconclusive, ReasonName},
 		{"a name that was given", `{"formula":"=Total*2","names":{"Total":"=A1"},"cells":{"A1":2},"expected":{"value":4}}`, Pass, ReasonEqual},
 		{"the same in another type", `{"formula":"=TEXT(A1,\"0\")","cells":{"A1":5},"expected":{"value":5}}`, Inconclusive, ReasonType},
+		{"a date as text", `{"formula":"=DATE(2024,1,15)","expected":{"value":"2024-01-15"}}`, Inconclusive, ReasonType},
+		{"an empty expectation", `{"formula":"=1+1","expected":{}}`, Pass, ReasonEvaluates},
 		{"cells nobody gave", `{"formula":"=A1+1","expected":{"value":4}}`, Inconclusive, ReasonCells},
 		{"an empty cell among given ones", `{"formula":"=A1+B9","cell":"C1","cells":{"A1":1,"B1":2},"expected":{"value":3}}`, Fail, ReasonWrongValue},
 		{"a table", `{"formula":"=SUM(T[Qty])","tables":[{"name":"T","ref":"A1:A3"}],"cells":{"A1":"Qty","A2":2,"A3":3},"expected":{"value":5}}`, Pass, ReasonEqual},

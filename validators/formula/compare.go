@@ -119,8 +119,7 @@ func asFloat(v Value) (float64, bool) {
 		case "FALSE":
 			return 0, true
 		}
-		f, err := strconv.ParseFloat(strings.TrimSpace(v.text), 64)
-		return f, err == nil
+		return american.parseFixed(v.text, false) // also a date: 2024-01-15 says 45306
 	}
 	return 0, false
 }

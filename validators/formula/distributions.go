@@ -13,11 +13,11 @@ func distributionFunctions() []function {
 	}
 	add("nnnb", normal, "NORMDIST", "NORM.DIST")
 	add("nnn", normalInv, "NORMINV", "NORM.INV")
-	add("n", of1(normalCDF), "NORMSDIST")
+	add("n", ofNumber(normalCDF), "NORMSDIST")
 	add("nb", func(c *call) Value { return density(c.flag(1), normalCDF(c.num(0)), normalPDF(c.num(0))) }, "NORM.S.DIST")
 	add("n", func(c *call) Value { return standardInverse(c.num(0)) }, "NORMSINV", "NORM.S.INV")
-	add("n", of1(normalPDF), "PHI")
-	add("n", of1(func(z float64) float64 { return 0.5 * math.Erf(z/math.Sqrt2) }), "GAUSS")
+	add("n", ofNumber(normalPDF), "PHI")
+	add("n", ofNumber(func(z float64) float64 { return 0.5 * math.Erf(z/math.Sqrt2) }), "GAUSS")
 	add("nnn", lognormOld, "LOGNORMDIST")
 	add("nnnb", lognorm, "LOGNORM.DIST")
 	add("nnn", lognormInverse, "LOGINV", "LOGNORM.INV")
@@ -58,7 +58,7 @@ func distributionFunctions() []function {
 		}
 		return NumberOf(math.Atanh(c.num(0)))
 	}, "FISHER")
-	add("n", of1(math.Tanh), "FISHERINV")
+	add("n", ofNumber(math.Tanh), "FISHERINV")
 	add("nnn", func(c *call) Value { return c.confidence(false) }, "CONFIDENCE", "CONFIDENCE.NORM")
 	add("nnn", func(c *call) Value { return c.confidence(true) }, "CONFIDENCE.T")
 	add("rn[N", zTest, "ZTEST", "Z.TEST")

@@ -241,7 +241,12 @@ func shared(a area, at place) (place, bool) {
 // read gives the value of one cell, evaluating its formula when it has no value.
 func (e *evaluator) read(p place, counted bool) Value {
 	e.spend(1)
-	c := e.book.grids[p.sheet].cells[key(p.row, p.col)]
+	g := e.book.grids[p.sheet]
+	c := g.cells[key(p.row, p.col)]
+	if c == nil && len(g.pending) > 0 {
+		e.settle(p.area())
+		c = g.cells[key(p.row, p.col)]
+	}
 	if c == nil {
 		e.noteRead(p, blank, counted)
 		return blank
@@ -260,14 +265,68 @@ func (e *evaluator) cellValue(p place, c *cell) Value {
 	}
 	v := e.cellFormula(p, c)
 	if v.kind == KindArray {
-		v = v.array().At(0, 0)
-		if v.isBlank() {
+		a := v.array()
+		e.spend(a.size())
+		e.alloc(a.size() * valueBytes)
+		if v = a.At(0, 0); v.isBlank() {
 			v = zero
+		}
+		if !e.book.spill(p, a) {
+			v = errorOf(ErrSpill)
 		}
 	}
 	c.value, c.known = v, true
 	e.book.computed = append(e.book.computed, c)
 	return v
+}
+
+// settle evaluates the formulas whose value is not given and that stand in an
+// area or may spill into it, so that what they spill is there to be read. One
+// that waits for the formula at hand is passed over: it is no circle to read
+// beside it.
+func (e *evaluator) settle(a area) {
+	g := e.book.grids[a.sheet]
+	e.spend(len(g.pending))
+	for _, k := range g.pending {
+		p := place{a.sheet, k >> 14, k & (1<<14 - 1)}
+		c := g.cells[k]
+		if p.row > a.r2 || p.col > a.c2 || c == nil || c.known || c.working {
+			continue
+		}
+		if a.contains(p) {
+			e.cellValue(p, c)
+		} else if maySpill(c.formula) {
+			e.tryCell(p, c)
+		}
+	}
+}
+
+func (e *evaluator) tryCell(p place, c *cell) {
+	depth, calls := e.depth, e.calls
+	defer func() {
+		if r := recover(); r != nil {
+			if s, ok := r.(stop); !ok || s.refusal.Reason != ReasonCircular {
+				panic(r)
+			}
+			e.depth, e.calls = depth, calls
+		}
+	}()
+	e.cellValue(p, c)
+}
+
+// maySpill tells whether a formula can give more than one value: it has a range,
+// an array, or a function that makes one.
+func maySpill(formula string) bool {
+	if strings.ContainsAny(formula, ":{#[") {
+		return true
+	}
+	upper := strings.ToUpper(formula)
+	for _, name := range []string{"SEQUENCE", "MAKEARRAY", "MUNIT", "TEXTSPLIT", "INDIRECT", "OFFSET", "REGEXEXTRACT", "EXPAND"} {
+		if strings.Contains(upper, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // cellFormula evaluates the formula of another cell in its own place.
@@ -291,6 +350,9 @@ func (e *evaluator) cellFormula(p place, c *cell) Value {
 // load reads an area into an array that stores no more than the sheet's filled part.
 func (e *evaluator) load(a area, counted bool) *Array {
 	g := e.book.grids[a.sheet]
+	if len(g.pending) > 0 {
+		e.settle(a)
+	}
 	rows := max(0, min(a.r2, g.maxRow)-a.r1+1)
 	cols := max(0, min(a.c2, g.maxCol)-a.c1+1)
 	if rows == 0 || cols == 0 {
@@ -308,6 +370,9 @@ func (e *evaluator) load(a area, counted bool) *Array {
 // each visits the filled cells of an area in reading order.
 func (e *evaluator) each(a area, visit func(p place, v Value)) {
 	g := e.book.grids[a.sheet]
+	if len(g.pending) > 0 {
+		e.settle(a)
+	}
 	r2, c2 := min(a.r2, g.maxRow), min(a.c2, g.maxCol)
 	if r2 < a.r1 || c2 < a.c1 {
 		return

@@ -142,7 +142,7 @@ func root(f func(float64) float64, guess float64) (float64, bool) {
 		}
 		x = next
 	}
-	return bracketed1(f, guess)
+	return bisected(f, guess)
 }
 
 // plausible tells whether f changes sign about x, or is as good as zero there.
@@ -152,8 +152,8 @@ func plausible(f func(float64) float64, x float64) bool {
 	return a*b <= 0 || math.Abs(f(x)) < 1e-9
 }
 
-// bracketed1 walks outward from the guess to a change of sign and halves it.
-func bracketed1(f func(float64) float64, guess float64) (float64, bool) {
+// bisected walks outward from the guess to a change of sign and halves it.
+func bisected(f func(float64) float64, guess float64) (float64, bool) {
 	for _, step := range []float64{0.01, 0.1, 1, 10} {
 		for k := 0; k < 30; k++ {
 			for _, sign := range []float64{1, -1} {

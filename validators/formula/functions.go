@@ -205,7 +205,7 @@ func (e *evaluator) named(n *callNode, f frame) (Value, bool) {
 	if v.kind != KindLambda {
 		return errValue, true
 	}
-	return e.apply1(v.lambda(), e.lambdaArguments(n.args, f)), true
+	return e.applyLambda(v.lambda(), e.lambdaArguments(n.args, f)), true
 }
 
 // each applies the function to every element of its array arguments.

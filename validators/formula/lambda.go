@@ -128,11 +128,11 @@ func (e *evaluator) invoke(n *invokeNode, f frame) Value {
 	if v.kind != KindLambda {
 		return errRef
 	}
-	return e.apply1(v.lambda(), e.lambdaArguments(n.args, f))
+	return e.applyLambda(v.lambda(), e.lambdaArguments(n.args, f))
 }
 
-// apply1 calls a function value.
-func (e *evaluator) apply1(fn *lambda, args []Value) Value {
+// applyLambda calls a function value.
+func (e *evaluator) applyLambda(fn *lambda, args []Value) Value {
 	e.spend(1)
 	if e.calls++; e.calls > e.limits.Calls {
 		refuse(ReasonDepthLimit, fmt.Sprintf("LAMBDAs call each other deeper than %d levels.", e.limits.Calls))
@@ -248,7 +248,7 @@ func (e *evaluator) mapOne(fn *lambda, sources []source, r, c int) Value {
 		}
 		args[k] = s.part(e, r, c, 1, 1)
 	}
-	return e.plainResult(e.apply1(fn, args))
+	return e.plainResult(e.applyLambda(fn, args))
 }
 
 func reduce(e *evaluator, n *callNode, f frame) Value {
@@ -258,7 +258,7 @@ func reduce(e *evaluator, n *callNode, f frame) Value {
 	}
 	for r := 0; r < values.rows; r++ {
 		for c := 0; c < values.cols; c++ {
-			total = e.apply1(fn, []Value{total, values.part(e, r, c, 1, 1)})
+			total = e.applyLambda(fn, []Value{total, values.part(e, r, c, 1, 1)})
 		}
 	}
 	return total
@@ -271,7 +271,7 @@ func scanArray(e *evaluator, n *callNode, f frame) Value {
 	}
 	out := e.array(values.rows, values.cols)
 	for i := range out.cells {
-		total = e.plainResult(e.apply1(fn, []Value{total, values.part(e, i/out.cols, i%out.cols, 1, 1)}))
+		total = e.plainResult(e.applyLambda(fn, []Value{total, values.part(e, i/out.cols, i%out.cols, 1, 1)}))
 		out.cells[i] = total
 	}
 	return arrayOf(out)
@@ -296,7 +296,7 @@ func byRow(e *evaluator, n *callNode, f frame) Value {
 	}
 	out := e.array(values.rows, 1)
 	for r := range out.cells {
-		out.cells[r] = e.plainResult(e.apply1(fn, []Value{values.part(e, r, 0, 1, values.cols)}))
+		out.cells[r] = e.plainResult(e.applyLambda(fn, []Value{values.part(e, r, 0, 1, values.cols)}))
 	}
 	return arrayOf(out)
 }
@@ -308,7 +308,7 @@ func byCol(e *evaluator, n *callNode, f frame) Value {
 	}
 	out := e.array(1, values.cols)
 	for c := range out.cells {
-		out.cells[c] = e.plainResult(e.apply1(fn, []Value{values.part(e, 0, c, values.rows, 1)}))
+		out.cells[c] = e.plainResult(e.applyLambda(fn, []Value{values.part(e, 0, c, values.rows, 1)}))
 	}
 	return arrayOf(out)
 }
@@ -344,7 +344,7 @@ func makeArray(e *evaluator, n *callNode, f frame) Value {
 	out := e.array(shape[0], shape[1])
 	for r := 0; r < out.rows; r++ {
 		for c := 0; c < out.cols; c++ {
-			out.set(r, c, e.plainResult(e.apply1(fn, []Value{NumberOf(float64(r + 1)), NumberOf(float64(c + 1))})))
+			out.set(r, c, e.plainResult(e.applyLambda(fn, []Value{NumberOf(float64(r + 1)), NumberOf(float64(c + 1))})))
 		}
 	}
 	return arrayOf(out)

@@ -7,46 +7,46 @@ import (
 	"strings"
 )
 
-// of1 lifts a function of one number.
-func of1(f func(float64) float64) func(*call) Value {
+// ofNumber lifts a function of one number.
+func ofNumber(f func(float64) float64) func(*call) Value {
 	return func(c *call) Value { return NumberOf(f(c.num(0))) }
 }
 
 func mathFunctions() []function {
 	return []function{
-		{name: "ABS", params: "n", run: of1(math.Abs)},
-		{name: "SIGN", params: "n", run: of1(sign)},
+		{name: "ABS", params: "n", run: ofNumber(math.Abs)},
+		{name: "SIGN", params: "n", run: ofNumber(sign)},
 		{name: "PI", params: "", run: func(*call) Value { return NumberOf(math.Pi) }},
-		{name: "EXP", params: "n", run: of1(math.Exp)},
+		{name: "EXP", params: "n", run: ofNumber(math.Exp)},
 		{name: "LN", params: "n", run: func(c *call) Value { return logarithm(c.num(0), math.E) }},
 		{name: "LOG10", params: "n", run: func(c *call) Value { return logarithm(c.num(0), 10) }},
 		{name: "LOG", params: "n[n", run: func(c *call) Value { return logarithm(c.num(0), c.numOr(1, 10)) }},
 		{name: "POWER", params: "nn", run: func(c *call) Value { return power(c.num(0), c.num(1)) }},
-		{name: "SQRT", params: "n", run: of1(math.Sqrt)},
-		{name: "SQRTPI", params: "x", run: of1(func(x float64) float64 { return math.Sqrt(x * math.Pi) })},
+		{name: "SQRT", params: "n", run: ofNumber(math.Sqrt)},
+		{name: "SQRTPI", params: "x", run: ofNumber(func(x float64) float64 { return math.Sqrt(x * math.Pi) })},
 		{name: "SIN", params: "n", run: angle(math.Sin)},
 		{name: "COS", params: "n", run: angle(math.Cos)},
 		{name: "TAN", params: "n", run: angle(math.Tan)},
 		{name: "COT", params: "n", run: angle(func(x float64) float64 { return 1 / math.Tan(x) })},
 		{name: "SEC", params: "n", run: angle(func(x float64) float64 { return 1 / math.Cos(x) })},
 		{name: "CSC", params: "n", run: angle(func(x float64) float64 { return 1 / math.Sin(x) })},
-		{name: "SINH", params: "n", run: of1(math.Sinh)},
-		{name: "COSH", params: "n", run: of1(math.Cosh)},
-		{name: "TANH", params: "n", run: of1(math.Tanh)},
+		{name: "SINH", params: "n", run: ofNumber(math.Sinh)},
+		{name: "COSH", params: "n", run: ofNumber(math.Cosh)},
+		{name: "TANH", params: "n", run: ofNumber(math.Tanh)},
 		{name: "COTH", params: "n", run: inverseOf(math.Tanh)},
-		{name: "SECH", params: "n", run: of1(func(x float64) float64 { return 1 / math.Cosh(x) })},
+		{name: "SECH", params: "n", run: ofNumber(func(x float64) float64 { return 1 / math.Cosh(x) })},
 		{name: "CSCH", params: "n", run: inverseOf(math.Sinh)},
-		{name: "ASIN", params: "n", run: of1(math.Asin)},
-		{name: "ACOS", params: "n", run: of1(math.Acos)},
-		{name: "ATAN", params: "n", run: of1(math.Atan)},
+		{name: "ASIN", params: "n", run: ofNumber(math.Asin)},
+		{name: "ACOS", params: "n", run: ofNumber(math.Acos)},
+		{name: "ATAN", params: "n", run: ofNumber(math.Atan)},
 		{name: "ATAN2", params: "nn", run: atan2},
-		{name: "ACOT", params: "n", run: of1(func(x float64) float64 { return math.Pi/2 - math.Atan(x) })},
-		{name: "ASINH", params: "n", run: of1(math.Asinh)},
-		{name: "ACOSH", params: "n", run: of1(math.Acosh)},
-		{name: "ATANH", params: "n", run: of1(math.Atanh)},
+		{name: "ACOT", params: "n", run: ofNumber(func(x float64) float64 { return math.Pi/2 - math.Atan(x) })},
+		{name: "ASINH", params: "n", run: ofNumber(math.Asinh)},
+		{name: "ACOSH", params: "n", run: ofNumber(math.Acosh)},
+		{name: "ATANH", params: "n", run: ofNumber(math.Atanh)},
 		{name: "ACOTH", params: "n", run: acoth},
-		{name: "DEGREES", params: "n", run: of1(func(x float64) float64 { return x * 180 / math.Pi })},
-		{name: "RADIANS", params: "n", run: of1(func(x float64) float64 { return x * math.Pi / 180 })},
+		{name: "DEGREES", params: "n", run: ofNumber(func(x float64) float64 { return x * 180 / math.Pi })},
+		{name: "RADIANS", params: "n", run: ofNumber(func(x float64) float64 { return x * math.Pi / 180 })},
 		{name: "MOD", params: "nn", run: mod},
 		{name: "QUOTIENT", params: "xx", run: quotient},
 		{name: "FACT", params: "n", run: func(c *call) Value { return factorial(c.num(0)) }},
@@ -195,10 +195,10 @@ func combinations(n, k float64) Value {
 	if n < 0 || k < 0 || k > n || n >= math.MaxInt32 {
 		return errNum
 	}
-	return NumberOf(choose2(n, k))
+	return NumberOf(binomialCoefficient(n, k))
 }
 
-func choose2(n, k float64) float64 {
+func binomialCoefficient(n, k float64) float64 {
 	if k > n-k {
 		k = n - k
 	}
@@ -304,7 +304,7 @@ func multinomial(c *call) Value {
 		if total > 1e6 {
 			return errNum
 		}
-		f *= choose2(total, n)
+		f *= binomialCoefficient(total, n)
 	}
 	return NumberOf(f)
 }

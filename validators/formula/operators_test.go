@@ -3,7 +3,7 @@ package formula
 import "testing"
 
 func TestOperators(t *testing.T) {
-	holds2(t, []fact{
+	holdsAlone(t, []fact{
 		{"=1+2*3", 7},
 		{"=(1+2)*3", 9},
 		{"=-2^2", 4}, // a sign binds tighter than ^
@@ -75,7 +75,7 @@ func TestOperators(t *testing.T) {
 }
 
 func TestTextOfNumbers(t *testing.T) {
-	holds2(t, []fact{
+	holdsAlone(t, []fact{
 		{`=1/3&""`, "0.333333333333333"},
 		{`=2/3&""`, "0.666666666666667"},
 		{`=100&""`, "100"},

@@ -27,7 +27,7 @@ func holdsWithin(t *testing.T, s Sheet, tolerance float64, facts []fact) {
 		t.Fatal(err)
 	}
 	for _, f := range facts {
-		want, err := plainValue(normal2(f.want))
+		want, err := plainValue(withFloats(f.want))
 		if err != nil {
 			t.Fatalf("%s: %v", f.formula, err)
 		}
@@ -47,22 +47,22 @@ func holdsWithin(t *testing.T, s Sheet, tolerance float64, facts []fact) {
 	}
 }
 
-// normal2 makes ints of a table floats, also within rows.
-func normal2(v any) any {
+// withFloats makes ints of a table floats, also within rows.
+func withFloats(v any) any {
 	switch v := v.(type) {
 	case int:
 		return float64(v)
 	case []any:
 		out := make([]any, len(v))
 		for i, x := range v {
-			out[i] = normal2(x)
+			out[i] = withFloats(x)
 		}
 		return out
 	}
 	return v
 }
 
-func holds2(t *testing.T, facts []fact) {
+func holdsAlone(t *testing.T, facts []fact) {
 	t.Helper()
 	holdsIn(t, Sheet{}, facts)
 }

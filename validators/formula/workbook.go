@@ -59,6 +59,7 @@ type grid struct {
 	name           string
 	cells          map[int]*cell
 	order          []int // keys in reading order, made when first needed
+	pending        []int // cells with a formula and no value given: they may spill
 	maxRow, maxCol int   // of filled cells; -1 when there is none
 }
 
@@ -93,6 +94,7 @@ type Workbook struct {
 
 	order    []int   // sheets from left to right, when that is known
 	computed []*cell // cells whose value came from their formula
+	spilled  []place // cells another cell's formula spilled into
 }
 
 // table is a Table whose columns are known.
@@ -144,6 +146,14 @@ func Open(s Sheet) (*Workbook, error) {
 		c.formula = s.Formulas[address]
 		c.subtotal = holdsSubtotal(c.formula)
 	}
+	for _, g := range w.grids {
+		for k, c := range g.cells {
+			if c.formula != "" && !c.known {
+				g.pending = append(g.pending, k)
+			}
+		}
+		slices.Sort(g.pending)
+	}
 	for name, text := range s.Names {
 		w.names[strings.ToLower(name)] = text
 	}
@@ -184,6 +194,49 @@ func (w *Workbook) forget() {
 		c.value, c.known = blank, false
 	}
 	w.computed = nil
+	for _, p := range w.spilled {
+		g := w.grids[p.sheet]
+		delete(g.cells, key(p.row, p.col))
+		g.order = nil
+	}
+	w.spilled = nil
+}
+
+// spill fills the cells beside and below a formula's own with what it gives
+// them. It tells whether there was room.
+func (w *Workbook) spill(at place, a *Array) bool {
+	g := w.grids[at.sheet]
+	if at.row+a.rows > maxRows || at.col+a.cols > maxCols {
+		return false
+	}
+	free := func(visit func(r, c int)) bool {
+		for r := 0; r < a.rows; r++ {
+			for c := 0; c < a.cols; c++ {
+				if r+c == 0 {
+					continue
+				}
+				if visit == nil && g.cells[key(at.row+r, at.col+c)] != nil {
+					return false
+				}
+				if visit != nil {
+					visit(r, c)
+				}
+			}
+		}
+		return true
+	}
+	if !free(nil) {
+		return false
+	}
+	free(func(r, c int) {
+		v := a.At(r, c)
+		if v.isBlank() {
+			v = zero
+		}
+		g.put(at.row+r, at.col+c, &cell{value: v, known: true})
+		w.spilled = append(w.spilled, place{at.sheet, at.row + r, at.col + c})
+	})
+	return true
 }
 
 // occupy marks the cell a formula stands in as being evaluated, so that reading
