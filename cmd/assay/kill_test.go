@@ -53,7 +53,7 @@ func TestKillingAnyPartLosesNothingAcknowledged(t *testing.T) {
 		}
 	}
 	acknowledged := ledger.stop()
-	v.until(fmt.Sprintf("the inbox is drained of %d events", len(acknowledged)), func() bool { return v.stored() >= len(acknowledged) })
+	v.drained(len(acknowledged))
 	v.checkOnce(acknowledged)
 	t.Logf("%d events acknowledged over %d kills, each of them there once", len(acknowledged), 3*rounds)
 }
@@ -240,6 +240,35 @@ func (v *victim) acknowledged(client *http.Client, body string) bool {
 		v.Errorf("rejected: %s", receipt.Rejected[0])
 	}
 	return receipt.Accepted+receipt.Duplicate == 20
+}
+
+// drained waits until as many events as were acknowledged can be read.
+func (v *victim) drained(acknowledged int) {
+	v.Helper()
+	for deadline := time.Now().Add(90 * time.Second); v.stored() < acknowledged; time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			v.Fatalf("of %d acknowledged events %d can be read after 90 s\n%s", acknowledged, v.stored(), v.waiting())
+		}
+	}
+}
+
+// waiting says what the program still means to do.
+func (v *victim) waiting() string {
+	ctx := context.Background()
+	pool, err := database(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	defer pool.Close()
+	var said string
+	err = pool.QueryRow(ctx, `
+		SELECT 'inbox ' || (SELECT count(*) FROM inbox) || '; jobs ' || COALESCE(string_agg(job, ', '), 'none')
+		FROM (SELECT kind || ' ' || state || ' ' || count(*) || ' next ' || min(scheduled_at)::text AS job
+		      FROM river_job WHERE state NOT IN ('completed', 'cancelled', 'discarded') GROUP BY kind, state) j`).Scan(&said)
+	if err != nil {
+		return err.Error()
+	}
+	return said
 }
 
 func (v *victim) stored() int {

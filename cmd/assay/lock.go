@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"assay/internal/fault"
 )
@@ -18,9 +19,15 @@ func lockDirectory(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		file.Close()
-		return nil, fault.Say(fault.Conflict, "Another assay is running on %s; stop it or choose another --data.", dir)
+	// A program that was killed may leave a child that has not become its
+	// engine yet and still holds the lock for a moment.
+	for patience := time.Now().Add(3 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			return func() { file.Close() }, nil
+		}
+		if time.Now().After(patience) {
+			file.Close()
+			return nil, fault.Say(fault.Conflict, "Another assay is running on %s; stop it or choose another --data.", dir)
+		}
 	}
-	return func() { file.Close() }, nil
 }

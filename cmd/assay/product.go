@@ -17,6 +17,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"assay/eval"
@@ -31,6 +32,8 @@ import (
 	"assay/jobs"
 	"assay/labeling"
 	"assay/telemetry"
+	"assay/validators"
+	"assay/validators/sandbox"
 	"assay/web"
 )
 
@@ -42,6 +45,8 @@ type product struct {
 	keys       *keys.Ring
 	telemetry  *telemetry.Store
 	labeling   *labeling.Store
+	validators *validators.Store
+	sandbox    *sandbox.Children
 	eval       *eval.Store
 	audit      *audit.Log
 	signing    *signing.Keys
@@ -96,13 +101,29 @@ func (p *product) build(keysDir string) error {
 	p.keys = &keys.Ring{DB: p.pool}
 	p.telemetry = &telemetry.Store{DB: p.pool, Clickhouse: p.clickhouse, Jobs: inserter, Redact: redact.Assay(salt)}
 	p.labeling = &labeling.Store{DB: p.pool, Jobs: inserter, Telemetry: p.telemetry}
+	p.validators = &validators.Store{DB: p.pool, Jobs: inserter}
+	p.validators.Set, p.sandbox = validators.Open()
+	p.labeling.Verdicts = p.verdictsSeen
 	p.telemetry.Visible = p.labeling.Visible
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions
 	p.eval = &eval.Store{DB: p.pool, Traces: p.telemetry, Labels: p.labeling, Signing: p.signing}
 	return nil
 }
 
+// verdictsSeen is what a label's provenance says the validators had said.
+func (p *product) verdictsSeen(ctx context.Context, db postgres.DB, event uuid.UUID) ([]labeling.VerdictSeen, error) {
+	verdicts, err := p.validators.Of(ctx, db, event)
+	seen := make([]labeling.VerdictSeen, len(verdicts))
+	for i, v := range verdicts {
+		seen[i] = labeling.VerdictSeen{Validator: v.Validator, Version: v.Version, Verdict: v.Verdict}
+	}
+	return seen, err
+}
+
 func (p *product) close() {
+	if p.sandbox != nil {
+		p.sandbox.Close()
+	}
 	if p.clickhouse != nil {
 		p.clickhouse.Close()
 	}
@@ -132,7 +153,7 @@ func keptSecret(path string) ([]byte, error) {
 // work starts the jobs and returns what stops them.
 func (p *product) work(ctx context.Context) (func(context.Context) error, error) {
 	return jobs.Start(context.WithoutCancel(ctx), p.pool, jobs.Stages{
-		Telemetry: p.telemetry, Labeling: p.labeling, Eval: p.eval, Audit: p.audit, People: p.people,
+		Telemetry: p.telemetry, Labeling: p.labeling, Validators: p.validators, Eval: p.eval, Audit: p.audit, People: p.people,
 	}, p.log)
 }
 
@@ -176,7 +197,7 @@ func (p *product) open(demo bool, addr, adminAddr, publicURL string) (*doors, <-
 
 func (p *product) stages() web.Stages {
 	return web.Stages{
-		DB: p.pool, People: p.people, Keys: p.keys, Telemetry: p.telemetry, Labeling: p.labeling, Eval: p.eval, Audit: p.audit,
+		DB: p.pool, People: p.people, Keys: p.keys, Telemetry: p.telemetry, Labeling: p.labeling, Validators: p.validators, Eval: p.eval, Audit: p.audit,
 		Paging: func(ctx context.Context, actor auth.Actor) (int, error) {
 			if !actor.May(auth.SeeMeasures) {
 				return 0, nil

@@ -105,7 +105,7 @@ func TestWalk(t *testing.T) {
 		w.press("Continue")
 		w.see("You sign this evidence")
 		w.press("Sign and approve")
-		w.see(manager)
+		w.see(manager + " approved evidence")
 	}
 	w.gate(exitDone, "Approved: promotion is allowed")
 
