@@ -236,7 +236,7 @@ func (s *Store) replayOne(ctx context.Context, tx pgx.Tx, t *taking, l DeadLette
 		if _, err := tx.Exec(ctx, `SELECT open_inbox_day($1)`, day(t.now)); err != nil {
 			return "", err
 		}
-		fresh, err := claimIDs(ctx, tx, t.now, rows)
+		fresh, err := t.claimIDs(ctx, tx, rows)
 		if err != nil {
 			return "", err
 		}

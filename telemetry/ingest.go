@@ -1,17 +1,14 @@
 package telemetry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/klauspost/compress/zstd"
@@ -76,9 +73,13 @@ func (s *Store) taking(ctx context.Context, actor auth.Actor) (*taking, error) {
 	if err != nil {
 		return nil, unavailable("read the salt", err)
 	}
+	sealed, err := s.filters.current(ctx, s.DB)
+	if err != nil {
+		return nil, unavailable("read the filters of past days", err)
+	}
 	p := s.policy()
 	return &taking{
-		terms: terms, keyID: keyID, now: s.now().Truncate(time.Millisecond),
+		terms: terms, keyID: keyID, now: s.now().Truncate(time.Millisecond), sealed: sealed,
 		saltID: id, salt: salt, text: p.text, code: p.artifact,
 	}, nil
 }
@@ -126,7 +127,7 @@ func (s *Store) tryCommit(ctx context.Context, t *taking, rows []*row, refused [
 		if err := t.bury(ctx, tx, refused); err != nil {
 			return err
 		}
-		fresh, err := claimIDs(ctx, tx, t.now, rows)
+		fresh, err := t.claimIDs(ctx, tx, rows)
 		if err != nil || len(fresh) == 0 {
 			return err
 		}
@@ -134,51 +135,6 @@ func (s *Store) tryCommit(ctx context.Context, t *taking, rows []*row, refused [
 		return s.enqueue(ctx, tx, t, fresh)
 	})
 	return accepted, err
-}
-
-// claimIDs writes the ids of the batch and returns the rows whose id nobody
-// had, the first of each. Ids are written in order, so that two batches with
-// the same events wait for each other and never deadlock.
-func claimIDs(ctx context.Context, tx pgx.Tx, now time.Time, rows []*row) ([]*row, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	ids := make([]uuid.UUID, 0, len(rows))
-	for _, r := range rows {
-		ids = append(ids, r.EventID)
-	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	ids = slices.Compact(ids)
-	found, err := tx.Query(ctx, `
-		WITH sent AS (
-			SELECT event_id
-			FROM unnest($2::uuid[]) AS sent (event_id)
-		)
-		INSERT INTO event_ids (day, event_id)
-		SELECT $1, event_id
-		FROM sent
-		WHERE NOT EXISTS (SELECT FROM event_ids seen WHERE seen.event_id = sent.event_id AND seen.day < $1)
-		ON CONFLICT DO NOTHING
-		RETURNING event_id`, day(now), ids)
-	if err != nil {
-		return nil, err
-	}
-	fresh := make(map[uuid.UUID]bool, len(ids))
-	var id uuid.UUID
-	if _, err := pgx.ForEachRow(found, []any{&id}, func() error {
-		fresh[id] = true
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	kept := make([]*row, 0, len(fresh))
-	for _, r := range rows {
-		if fresh[r.EventID] {
-			delete(fresh, r.EventID)
-			kept = append(kept, r)
-		}
-	}
-	return kept, nil
 }
 
 func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, t *taking, rows []*row) error {

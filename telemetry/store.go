@@ -41,6 +41,7 @@ type Store struct {
 	policies policies
 	depth    depth
 	away     away
+	filters  filters
 }
 
 func (s *Store) now() time.Time {

@@ -52,6 +52,7 @@ type taking struct {
 	salt   string
 	text   *redact.Policy
 	code   *redact.Policy
+	sealed *sealedDays
 }
 
 // take turns a decoded event into the row that is stored: identity of people

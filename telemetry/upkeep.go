@@ -24,7 +24,7 @@ type Swept struct {
 }
 
 // Sweep opens the days to come, drops drained days of the inbox after 14 and
-// ids after 35, and old dead letters. Once a day is often enough; twice
+// ids after 35, seals the ids of days that are over, and drops old dead letters. Once a day is often enough; twice
 // changes nothing.
 func (s *Store) Sweep(ctx context.Context, actor auth.Actor) (Swept, error) {
 	if err := actor.Require(auth.RunWork); err != nil {
@@ -40,9 +40,15 @@ func (s *Store) Sweep(ctx context.Context, actor auth.Actor) (Swept, error) {
 	if err != nil {
 		return Swept{}, err
 	}
+	if err := s.sealDays(ctx, now); err != nil {
+		return swept, err
+	}
 	tag, err := s.DB.Exec(ctx, `DELETE FROM dead_letters WHERE at < $1`, now.AddDate(0, 0, -letterDays))
 	swept.Letters = tag.RowsAffected()
-	return swept, err
+	if err != nil {
+		return swept, err
+	}
+	return swept, s.sweepThreads(ctx, now)
 }
 
 // Rebuild sends what was received on a day or later to ClickHouse once more,

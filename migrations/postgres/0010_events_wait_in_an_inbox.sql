@@ -30,6 +30,15 @@ CREATE TABLE event_ids (
     PRIMARY KEY (event_id, day)
 ) PARTITION BY RANGE (day);
 
+-- For each day that is over, which ids it cannot hold: a Bloom filter of them,
+-- so that a new event is not looked up in every day there is.
+CREATE TABLE event_id_filters (
+    day  date PRIMARY KEY,
+    ids  bigint NOT NULL CHECK (ids >= 0),
+    bits bytea NOT NULL
+);
+ALTER TABLE event_id_filters ALTER bits SET STORAGE EXTERNAL; -- noise: nothing to compress
+
 -- The program owns nothing, so the days are opened and dropped by these two.
 -- A day is made apart and attached, which does not stop those who write.
 CREATE FUNCTION open_inbox_day(d date) RETURNS void
