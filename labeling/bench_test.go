@@ -75,22 +75,25 @@ func TestLabelingKeepsItsPace(t *testing.T) {
 	}
 }
 
-// fill makes items in the database itself.
+// fill makes items in the database itself, some at a time.
 func fill(t *testing.T, s *Store, queue Queue, n int) {
 	t.Helper()
-	_, err := s.DB.Exec(t.Context(), `
-		INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, event_time, frame_day,
-		                   priority_class, design, salt_id, u, rule_id, wanted, title, snapshot)
-		SELECT $1, gen_random_uuid(), 's_' || n, $2, 'v1', at, (at AT TIME ZONE 'UTC')::date,
-		       (ARRAY['safety', 'negative', 'implicit', 'random', 'random', 'random', 'random', 'random'])[1 + n % 8],
-		       'bottom_k', 'epoch-1', random(), r.id, 1 + (n % 10 = 0)::int, 'Question ' || n,
-		       jsonb_build_object('prompt', 'Question ' || n, 'response', repeat('One sentence. ', 20))
-		FROM generate_series(1, $3) AS n
-		CROSS JOIN LATERAL (SELECT now() - (n % 30) * interval '1 day' AS at) AS t
-		CROSS JOIN LATERAL (SELECT id FROM queue_rules WHERE queue_id = $1 ORDER BY version DESC LIMIT 1) AS r`,
-		queue.ID, queue.TaskClass, n)
-	if err != nil {
-		t.Fatal(err)
+	const some = 50_000
+	for from := 0; from < n; from += some {
+		_, err := s.DB.Exec(t.Context(), `
+			INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, event_time, frame_day,
+			                   priority_class, design, salt_id, u, rule_id, wanted, title, snapshot)
+			SELECT $1, gen_random_uuid(), 's_' || n, $2, 'v1', at, (at AT TIME ZONE 'UTC')::date,
+			       (ARRAY['safety', 'negative', 'implicit', 'random', 'random', 'random', 'random', 'random'])[1 + n % 8],
+			       'bottom_k', 'epoch-1', random(), r.id, 1 + (n % 10 = 0)::int, 'Question ' || n,
+			       jsonb_build_object('prompt', 'Question ' || n, 'response', repeat('One sentence. ', 20))
+			FROM generate_series($3 + 1, $4) AS n
+			CROSS JOIN LATERAL (SELECT now() - (n % 30) * interval '1 day' AS at) AS t
+			CROSS JOIN LATERAL (SELECT id FROM queue_rules WHERE queue_id = $1 ORDER BY version DESC LIMIT 1) AS r`,
+			queue.ID, queue.TaskClass, from, min(from+some, n))
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	analyze(t, s)
 }

@@ -19,7 +19,7 @@ type kept[T any] struct {
 
 const (
 	tooOld       = 10 // times the age at which a figure is counted anew
-	countsAtMost = 20 // of a queue's time at most 1/20 goes into counting it
+	countsAtMost = 50 // of a queue's time at most 1/50 goes into counting it
 	countingEnds = 30 * time.Second
 )
 

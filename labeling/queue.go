@@ -259,7 +259,12 @@ func reasonsOf(taskClass string) []string {
 	return []string{"contradicts_source", "not_in_source", "invented_reference", "leaves_out", "ignores_question", "other"}
 }
 
-// Counts says what is in the queue for this actor.
+// countedTo is how far Counts counts. Beyond it nobody asks for more than
+// "many", and a queue of a million must not be walked for a page.
+const countedTo = 10_000
+
+// Counts says what is in the queue for this actor. Free, Another and PutOff
+// are exact up to 10,000; Done may be some seconds old.
 func (s *Store) Counts(ctx context.Context, actor auth.Actor, queue Queue) (Counts, error) {
 	if err := mayReadQueues(actor); err != nil {
 		return Counts{}, err
@@ -271,22 +276,37 @@ func (s *Store) Counts(ctx context.Context, actor auth.Actor, queue Queue) (Coun
 			return Counts{}, err
 		}
 	}
+	known, err := s.numbers(ctx, queue.ID)
+	if err != nil {
+		return Counts{}, err
+	}
 	rows, _ := s.DB.Query(ctx, `
-		WITH mine AS (
-			SELECT DISTINCT ON (item_id) item_id, state FROM reservations
-			WHERE labeler_id = $2 AND queue_id = $1 AND state IN ('held', 'labeled', 'skipped', 'put_off')
-			ORDER BY item_id, id DESC
+		WITH untouched AS (
+			SELECT count(*) AS n FROM (
+				SELECT FROM items
+				WHERE queue_id = $1 AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+				LIMIT $3) AS counted
+		), touched AS (
+			SELECT (SELECT r.state FROM reservations r
+			        WHERE r.item_id = items.id AND r.labeler_id = $2 AND r.state IN ('held', 'labeled', 'skipped', 'put_off')
+			        ORDER BY r.id DESC
+			        LIMIT 1) AS mine
+			FROM items
+			WHERE queue_id = $1 AND taken < wanted AND (taken > 0 OR passed_over > 0) AND removed_at IS NULL
+			LIMIT $3
+		), held AS (
+			SELECT count(*) FILTER (WHERE lease_until > clock_timestamp()) AS n,
+			       count(*) FILTER (WHERE lease_until <= clock_timestamp()) AS lapsed, -- the next to reserve frees them
+			       min(lease_until) FILTER (WHERE labeler_id <> $2 AND lease_until > clock_timestamp()) AS next_frees
+			FROM reservations
+			WHERE queue_id = $1 AND state = 'held'
 		)
-		SELECT count(*) FILTER (WHERE taken < wanted AND mine.state IS NULL) AS free,
-		       count(*) FILTER (WHERE taken > labeled) AS reserved,
-		       count(*) FILTER (WHERE taken < wanted AND mine.state IN ('labeled', 'skipped')) AS another,
-		       count(*) FILTER (WHERE taken < wanted AND mine.state = 'put_off') AS put_off,
-		       count(*) FILTER (WHERE labeled >= wanted) AS done,
-		       (SELECT min(lease_until) FROM reservations
-		        WHERE queue_id = $1 AND state = 'held' AND labeler_id <> $2) AS next_frees,
-		       clock_timestamp() AS database_at
-		FROM items LEFT JOIN mine ON mine.item_id = items.id
-		WHERE queue_id = $1 AND removed_at IS NULL`, queue.ID, labeler)
+		SELECT untouched.n + held.lapsed + (SELECT count(*) FROM touched WHERE mine IS NULL) AS free,
+		       held.n AS reserved, held.next_frees,
+		       (SELECT count(*) FROM touched WHERE mine IN ('labeled', 'skipped')) AS another,
+		       (SELECT count(*) FROM touched WHERE mine = 'put_off') AS put_off,
+		       $4::bigint AS done, clock_timestamp() AS database_at
+		FROM untouched, held`, queue.ID, labeler, countedTo, known.Done)
 	counts, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Counts])
 	if err != nil {
 		return Counts{}, fmt.Errorf("count queue %s: %w", queue.Slug, err)
@@ -370,8 +390,27 @@ func (s *Store) knownFrames(ctx context.Context, queue Queue) (list []Frame, err
 // frames counts every stratum and day of the queue. The counts of the
 // telemetry store go before those of the queue, which a cap makes smaller. When
 // nothing lies in the window, as with data from long ago, all days count.
-func (s *Store) frames(ctx context.Context, queue int64, since time.Time) ([]Frame, error) {
-	rows, _ := s.DB.Query(ctx, `
+func (s *Store) frames(ctx context.Context, queue int64, since time.Time) (frames []Frame, err error) {
+	err = s.countOnOneCore(ctx, func(tx pgx.Tx) error {
+		frames, err = framesOf(ctx, tx, queue, since)
+		return err
+	})
+	return frames, err
+}
+
+// countOnOneCore counts over a whole queue without taking every core from
+// those who label meanwhile.
+func (s *Store) countOnOneCore(ctx context.Context, count func(tx pgx.Tx) error) error {
+	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL max_parallel_workers_per_gather = 0`); err != nil {
+			return err
+		}
+		return count(tx)
+	})
+}
+
+func framesOf(ctx context.Context, tx pgx.Tx, queue int64, since time.Time) ([]Frame, error) {
+	rows, _ := tx.Query(ctx, `
 		WITH window_start AS (
 			SELECT CASE WHEN EXISTS (SELECT FROM items WHERE queue_id = $1 AND frame_day >= $2)
 			            THEN $2::date ELSE '-infinity'::date END AS day

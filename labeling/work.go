@@ -204,9 +204,17 @@ func (s *Store) numbers(ctx context.Context, queue int64) (numbers Summary, err 
 	return numbers, err
 }
 
-func (s *Store) countQueue(ctx context.Context, queue int64) (Summary, error) {
+func (s *Store) countQueue(ctx context.Context, queue int64) (summary Summary, err error) {
+	err = s.countOnOneCore(ctx, func(tx pgx.Tx) error {
+		summary, err = countOf(ctx, tx, queue)
+		return err
+	})
+	return summary, err
+}
+
+func countOf(ctx context.Context, tx pgx.Tx, queue int64) (Summary, error) {
 	summary := Summary{Waiting: map[PriorityClass]int64{}}
-	rows, _ := s.DB.Query(ctx, `
+	rows, _ := tx.Query(ctx, `
 		SELECT priority_class,
 		       count(*) FILTER (WHERE taken = 0 AND passed_over = 0),
 		       count(*) FILTER (WHERE taken < wanted AND (taken > 0 OR passed_over > 0)),
@@ -234,7 +242,7 @@ func (s *Store) countQueue(ctx context.Context, queue int64) (Summary, error) {
 		return Summary{}, err
 	}
 	var median *float64
-	err = s.DB.QueryRow(ctx, `
+	err = tx.QueryRow(ctx, `
 		SELECT (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY elapsed_ms)
 		        FROM (SELECT elapsed_ms FROM labels WHERE queue_id = $1 AND elapsed_ms IS NOT NULL ORDER BY id DESC LIMIT 200) AS recent),
 		       (SELECT count(*) FROM consensus c JOIN items i ON i.id = c.item_id WHERE i.queue_id = $1 AND c.method = 'split')`, queue).Scan(&median, &summary.Split)
