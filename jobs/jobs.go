@@ -16,10 +16,13 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// The queues. Validators have their own, with few workers, since each may take
+// The queues. Draining has workers of its own, so that nothing keeps events from
+// becoming readable; flagging has one; validators have few, since each may take
 // a lot of memory.
 const (
 	queueDefault    = river.QueueDefault
+	queueIngest     = "ingest" // telemetry.Received
+	queueFlag       = "flag"   // telemetry.Landed
 	queueValidators = "validators"
 )
 
@@ -86,6 +89,8 @@ func Start(ctx context.Context, pool *pgxpool.Pool, stages Stages, log *slog.Log
 		PeriodicJobs: periodic,
 		Queues: map[string]river.QueueConfig{
 			queueDefault:    {MaxWorkers: 8},
+			queueIngest:     {MaxWorkers: 2},
+			queueFlag:       {MaxWorkers: 1},
 			queueValidators: {MaxWorkers: 2},
 		},
 		JobTimeout:           time.Minute,

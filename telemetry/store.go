@@ -59,6 +59,10 @@ type Received struct {
 // Kind names the job.
 func (Received) Kind() string { return "telemetry.received" }
 
+// InsertOpts gives draining workers of its own: whatever else is busy, what
+// was acknowledged becomes readable.
+func (Received) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: "ingest"} }
+
 // Landed says that a block of events can be read in ClickHouse.
 type Landed struct {
 	Block string `json:"block"`
@@ -66,6 +70,10 @@ type Landed struct {
 
 // Kind names the job.
 func (Landed) Kind() string { return "telemetry.landed" }
+
+// InsertOpts puts flagging into a queue of one: a run covers all that landed
+// before it, so a second beside it would only wait.
+func (Landed) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: "flag"} }
 
 // Traced says that a block that landed held gate traces or unsafe claims.
 type Traced struct {
