@@ -8,15 +8,17 @@ import (
 	"assay/internal/auth/people"
 	"assay/labeling"
 	"assay/telemetry"
+	"assay/validators"
 )
 
 // Stages are what the workers call.
 type Stages struct {
-	Telemetry *telemetry.Store
-	Labeling  *labeling.Store
-	Eval      *eval.Store
-	Audit     *audit.Log
-	People    *people.Register
+	Telemetry  *telemetry.Store
+	Labeling   *labeling.Store
+	Validators *validators.Store
+	Eval       *eval.Store
+	Audit      *audit.Log
+	People     *people.Register
 }
 
 // table is all that happens by itself, in the order a datum travels.
@@ -25,6 +27,8 @@ func table(s Stages) []job {
 		every(drainEach, telemetry.Received{}, "move what was acknowledged into the telemetry store", &drainInbox{telemetry: s.Telemetry}),
 		every(sweepEach, SweepTelemetry{}, "open the inbox's days to come and drop those that are over", &sweepTelemetry{telemetry: s.Telemetry}),
 		every(time.Minute, telemetry.Landed{}, "flag the responses of what landed and fill the queues", &flagResponses{telemetry: s.Telemetry, labeling: s.Labeling}),
+		every(validateEach, ValidateResponses{}, "put what landed before the validators and let them judge", &validateResponses{telemetry: s.Telemetry, validators: s.Validators}),
+		every(copyVerdictsEach, validators.Validated{}, "copy verdicts to the telemetry store", &copyVerdicts{telemetry: s.Telemetry, validators: s.Validators}),
 		every(expireEach, ExpireReservations{}, "give back what closed laptops hold", &expireReservations{labeling: s.Labeling}),
 		every(copyLabelsEach, labeling.Submitted{}, "copy labels to the telemetry store", &copyLabels{labeling: s.Labeling}),
 		every(closeFramesEach, CloseFrames{}, "count the frames and write their probabilities", &closeFrames{labeling: s.Labeling}),

@@ -390,3 +390,46 @@ func TestRoundedClaimsHold(t *testing.T) {
 		}
 	}
 }
+
+func TestACardSaysWhatIsKnown(t *testing.T) {
+	db := postgrestest.Database(t)
+	whole := openSet(t)
+	s := &Store{DB: db, Set: whole}
+	before, err := s.Card(t.Context(), engineer, "formula")
+	if err != nil || before.Verdicts() != 0 || before.Suspended != nil || !before.Since.IsZero() {
+		t.Fatalf("a card without a past: %+v %v", before, err)
+	}
+	web := `{"kind":"formula","formula":"=WEBSERVICE(\"x\")","cells":{}}`
+	_, read := putAsked(t, s, sum(6), sum(7), sum(6), web)
+	if _, err := s.Batch(t.Context(), product, "formula", read); err != nil {
+		t.Fatal(err)
+	}
+	putAsked(t, s, sum(8))
+	c, err := s.Card(t.Context(), engineer, "formula")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Passed != 2 || c.Failed != 1 || c.Inconclusive != 1 || c.Waiting != 1 || c.Right() != len(c.Tried) || c.Right() < 10 {
+		t.Errorf("got %+v", c)
+	}
+	if len(c.Reasons) != 1 || c.Reasons[0] != (ReasonCount{"external_reference", 1}) {
+		t.Errorf("inconclusive by reason: %v", c.Reasons)
+	}
+	if c.Slots[len(c.Slots)-1] != 4 || c.MedianMS <= 0 || c.P95MS < c.MedianMS || c.Throughput <= 0 || c.Since.IsZero() {
+		t.Errorf("throughput: %v %v %v %v", c.Slots[len(c.Slots)-3:], c.MedianMS, c.P95MS, c.Throughput)
+	}
+	s.Set = NewSet(broken{Sandbox: whole.box, result: sandbox.Result{End: sandbox.Crashed}})
+	if n, err := s.Examine(t.Context(), engineer); err != nil || n != len(whole.All()) {
+		t.Fatalf("want all suspended, got %d %v", n, err)
+	}
+	c, err = s.Card(t.Context(), engineer, "formula")
+	if err != nil || c.Suspended == nil || c.Suspended.Canary.Name != "SUM of three cells" || c.Suspended.DoubtFrom.After(c.Suspended.Since) {
+		t.Errorf("want the suspension with its canary and window, got %+v %v", c.Suspended, err)
+	}
+	if err := s.Sweep(t.Context(), product); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Card(t.Context(), engineer, "tarot"); fault.Of(err) != fault.NotFound {
+		t.Errorf("want not found, got %v", err)
+	}
+}

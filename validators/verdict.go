@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"assay/internal/fault"
@@ -124,7 +125,13 @@ func canonicalJSON(text json.RawMessage) ([]byte, error) {
 	return json.Marshal(value)
 }
 
-// Gravity orders verdicts for reading: fail, inconclusive, pass.
+// Short is the version of the check without those of its engines.
+func (v Verdict) Short() string {
+	short, _, _ := strings.Cut(v.Version, "+")
+	return short
+}
+
+// gravity orders verdicts for reading: fail, inconclusive, pass.
 func (v Verdict) gravity() int {
 	switch v.Verdict {
 	case Fail:

@@ -25,6 +25,7 @@ import (
 	"assay/internal/postgres"
 	"assay/labeling"
 	"assay/telemetry"
+	"assay/validators"
 	"assay/web/ui"
 )
 
@@ -42,14 +43,15 @@ type Config struct {
 // Stages is what the handlers call. A stage that is not wired answers 503 on
 // its own pages and leaves the others alone.
 type Stages struct {
-	DB        postgres.DB
-	People    *people.Register
-	Keys      *keys.Ring
-	Telemetry *telemetry.Store
-	Labeling  *labeling.Store
-	Eval      *eval.Store
-	Audit     *audit.Log
-	Checks    []Check // asked by /readyz beside PostgreSQL
+	DB         postgres.DB
+	People     *people.Register
+	Keys       *keys.Ring
+	Telemetry  *telemetry.Store
+	Labeling   *labeling.Store
+	Validators *validators.Store
+	Eval       *eval.Store
+	Audit      *audit.Log
+	Checks     []Check // asked by /readyz beside PostgreSQL
 
 	// Verdicts are what the validators said of a response; nil: nothing yet.
 	Verdicts VerdictsOf

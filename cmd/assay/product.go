@@ -120,6 +120,16 @@ func (p *product) verdictsSeen(ctx context.Context, db postgres.DB, event uuid.U
 	return seen, err
 }
 
+// verdictsShown is what stands beside a response on its pages.
+func (p *product) verdictsShown(ctx context.Context, event uuid.UUID) ([]web.Verdict, error) {
+	verdicts, err := p.validators.Of(ctx, p.pool, event)
+	shown := make([]web.Verdict, len(verdicts))
+	for i, v := range verdicts {
+		shown[i] = web.Verdict{Validator: v.Validator, Version: v.Short(), Verdict: v.Verdict, Reason: v.Reason, Message: v.Message, Evidence: v.Evidence}
+	}
+	return shown, err
+}
+
 func (p *product) close() {
 	if p.sandbox != nil {
 		p.sandbox.Close()
@@ -198,6 +208,7 @@ func (p *product) open(demo bool, addr, adminAddr, publicURL string) (*doors, <-
 func (p *product) stages() web.Stages {
 	return web.Stages{
 		DB: p.pool, People: p.people, Keys: p.keys, Telemetry: p.telemetry, Labeling: p.labeling, Validators: p.validators, Eval: p.eval, Audit: p.audit,
+		Verdicts: p.verdictsShown,
 		Paging: func(ctx context.Context, actor auth.Actor) (int, error) {
 			if !actor.May(auth.SeeMeasures) {
 				return 0, nil
