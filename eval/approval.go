@@ -44,8 +44,9 @@ const (
 	// ApprovalLasts is how long a signature counts.
 	ApprovalLasts = 7 * 24 * time.Hour
 
-	approveMeaning = "I have read the evidence with this hash and approve that the candidate replaces the failing template."
-	rejectMeaning  = "I have read the evidence with this hash and reject the candidate. This is final."
+	// What a signature says, in the first person; it is part of what is signed.
+	ApproveMeaning = "I have read the evidence with this hash and approve that the candidate replaces the failing template."
+	RejectMeaning  = "I have read the evidence with this hash and reject the candidate. This is final."
 )
 
 // Approve signs yes to the evidence with the given hash. Only a release manager
@@ -157,11 +158,11 @@ func (s *Store) insertApproval(ctx context.Context, tx pgx.Tx, actor auth.Actor,
 		return err
 	}
 	a := Approval{
-		HandoffID: h.ID, PersonID: actor.ID, PersonName: actor.Name, Decision: decision, Meaning: approveMeaning,
+		HandoffID: h.ID, PersonID: actor.ID, PersonName: actor.Name, Decision: decision, Meaning: ApproveMeaning,
 		EvidenceHash: evidenceHash, SteppedUpAt: actor.SteppedUp.UTC(), SignedAt: now, ExpiresAt: now.Add(ApprovalLasts), Unopened: unopened,
 	}
 	if decision == "reject" {
-		a.Meaning = rejectMeaning
+		a.Meaning = RejectMeaning
 	}
 	if s.Signing == nil {
 		return fault.Say(fault.Unavailable, "This installation has no signing key; assay doctor says how to make one.")

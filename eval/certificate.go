@@ -32,6 +32,7 @@ type SignedBy struct {
 	Name        string            `json:"name"`
 	Role        string            `json:"role"`
 	Meaning     string            `json:"meaning"`
+	Comment     string            `json:"comment,omitempty"`
 	SignedAt    time.Time         `json:"signed_at"`
 	SteppedUpAt time.Time         `json:"stepped_up_at"`
 	ExpiresAt   time.Time         `json:"expires_at"`
@@ -45,15 +46,32 @@ const certificateHead = "Assay promotion certificate\n"
 // signed note. The server's key only attests that these people signed; what is
 // decided was decided by them. While the gate is shut it is fault.Conflict.
 func (s *Store) Certificate(ctx context.Context, actor auth.Actor, handoffID int64) (string, error) {
-	if err := actor.Require(auth.SeeHandoffs); err != nil {
-		return "", err
-	}
-	gate, err := s.Check(ctx, actor, handoffID)
+	certificate, err := s.Certify(ctx, actor, handoffID)
 	if err != nil {
 		return "", err
 	}
+	body, err := json.MarshalIndent(certificate, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	if s.Signing == nil {
+		return "", fault.Say(fault.Unavailable, "This installation has no signing key; assay doctor says how to make one.")
+	}
+	return s.Signing.SignNote(certificateHead + string(body) + "\n")
+}
+
+// Certify returns what the certificate says, without the server's signature on
+// it, for a page. While the gate is shut it is fault.Conflict.
+func (s *Store) Certify(ctx context.Context, actor auth.Actor, handoffID int64) (Certificate, error) {
+	if err := actor.Require(auth.SeeHandoffs); err != nil {
+		return Certificate{}, err
+	}
+	gate, err := s.Check(ctx, actor, handoffID)
+	if err != nil {
+		return Certificate{}, err
+	}
 	if !gate.Allowed {
-		return "", fault.Say(fault.Conflict, "There is no certificate while the gate is shut. %s.", gate.Headline)
+		return Certificate{}, fault.Say(fault.Conflict, "There is no certificate while the gate is shut. %s.", gate.Headline)
 	}
 	certificate := Certificate{
 		Handoff: handoffID, Status: gate.Decision.Status, Contract: gate.Handoff.Contract, MetricHash: gate.Handoff.RequiredMetricHash,
@@ -64,15 +82,11 @@ func (s *Store) Certificate(ctx context.Context, actor auth.Actor, handoffID int
 			continue
 		}
 		certificate.Signatures = append(certificate.Signatures, SignedBy{
-			PersonID: a.PersonID, Name: a.PersonName, Role: auth.ReleaseManager.Words(), Meaning: a.Meaning, SignedAt: a.SignedAt.UTC(),
+			PersonID: a.PersonID, Name: a.PersonName, Role: auth.ReleaseManager.Words(), Meaning: a.Meaning, Comment: a.Comment, SignedAt: a.SignedAt.UTC(),
 			SteppedUpAt: a.SteppedUpAt.UTC(), ExpiresAt: a.ExpiresAt.UTC(), NotOpened: a.Unopened, Signature: a.Signature,
 		})
 	}
-	body, err := json.MarshalIndent(certificate, "", "  ")
-	if err != nil {
-		return "", err
-	}
-	return s.Signing.SignNote(certificateHead + string(body) + "\n")
+	return certificate, nil
 }
 
 // VerifyCertificate checks a certificate offline, with the public key alone:

@@ -165,14 +165,38 @@ func (s *Store) Check(ctx context.Context, actor auth.Actor, id int64) (Gate, er
 }
 
 // signed counts the people whose yes to this very evidence still stands.
-func (g Gate) signed(now time.Time) int {
+func (g Gate) signed(now time.Time) int { return len(g.standing(now)) }
+
+// standing is one approval of this evidence for each person who gave one.
+func (g Gate) standing(now time.Time) []Approval {
+	var list []Approval
 	people := map[int64]bool{}
 	for _, a := range g.Approvals {
-		if a.Decision == "approve" && a.Stands(now) && a.EvidenceHash == g.Handoff.EvidenceHash {
+		if a.Decision == "approve" && a.Stands(now) && a.EvidenceHash == g.Handoff.EvidenceHash && !people[a.PersonID] {
 			people[a.PersonID] = true
+			list = append(list, a)
 		}
 	}
-	return len(people)
+	return list
+}
+
+// Signers names the people whose approval of this evidence stands.
+func (g Gate) Signers(now time.Time) []string {
+	var names []string
+	for _, a := range g.standing(now) {
+		names = append(names, a.PersonName)
+	}
+	return names
+}
+
+// SignedBy reports whether the person's approval of this evidence stands.
+func (g Gate) SignedBy(personID int64, now time.Time) bool {
+	return slices.ContainsFunc(g.standing(now), func(a Approval) bool { return a.PersonID == personID })
+}
+
+// TakesResults reports whether evidence may still be added.
+func (g Gate) TakesResults() bool {
+	return !g.Handoff.PromotionStatus.Final() && g.Handoff.PromotionStatus != Promoted
 }
 
 func (g *Gate) explain() {

@@ -89,6 +89,12 @@ const (
 	Reports  Finding = "reports" // says something, decides nothing
 )
 
+// The checks that stand for a window.
+const (
+	RegressionCheck = "Regression cases"
+	HoldoutCheck    = "Holdout cases"
+)
+
 // Check is one line of the checks box.
 type Check struct {
 	Name    string  `json:"name"`    // "Regression cases"
@@ -196,7 +202,7 @@ func (d *Decision) regression(c Contract, runs []Result) {
 		done[Ref{Regression, r.CaseID, r.Repeat}] = r
 	}
 	zero := zeroTolerance(c.Metric, Regression)
-	check := Check{Name: "Regression cases", Finding: Holds, Needed: len(c.RegressionCases) * c.Repeats}
+	check := Check{Name: RegressionCheck, Finding: Holds, Needed: len(c.RegressionCases) * c.Repeats}
 	bad, broken := caseSet{}, 0
 	for _, caseID := range c.RegressionCases {
 		for repeat := 1; repeat <= c.Repeats; repeat++ {
@@ -253,7 +259,7 @@ func (d *Decision) holdout(c Contract, runs []Result) {
 	for caseID := range broken {
 		delete(clean, caseID)
 	}
-	check := Check{Name: "Holdout cases", Finding: Holds, Done: len(clean), Needed: c.HoldoutNeeded}
+	check := Check{Name: HoldoutCheck, Finding: Holds, Done: len(clean), Needed: c.HoldoutNeeded}
 	d.Needed.HoldoutCases = max(0, c.HoldoutNeeded-len(clean))
 	check.Words = holdoutWords(c, zero, len(clean), bad)
 	d.broken = d.broken || len(broken) > 0 || len(clean) == 0

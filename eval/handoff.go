@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -333,8 +334,14 @@ type Comment struct {
 // Opening says who read a window's results, and when: each is a use of it.
 type Opening struct {
 	Window   string
+	PersonID int64
 	Name     string
 	OpenedAt time.Time
+}
+
+// OpenedBy reports whether the person has read the window's results.
+func (l Life) OpenedBy(personID int64, window WindowName) bool {
+	return slices.ContainsFunc(l.Openings, func(o Opening) bool { return o.PersonID == personID && o.Window == string(window) })
 }
 
 // Life reads the history of a handoff, oldest first.
@@ -363,7 +370,7 @@ func (s *Store) Life(ctx context.Context, actor auth.Actor, handoffID int64) (Li
 		return Life{}, err
 	}
 	rows, err = s.DB.Query(ctx, `
-		SELECT o."window", p.name, o.opened_at
+		SELECT o."window", o.person_id, p.name, o.opened_at
 		FROM window_openings o
 		JOIN people p ON p.id = o.person_id
 		WHERE o.handoff_id = $1

@@ -64,15 +64,6 @@ type RunbookStep struct {
 	DoneBy   string
 }
 
-// hallucinationRunbook ships with the product: what to do on a spike of unsafe
-// or hallucinated answers.
-var hallucinationRunbook = []string{
-	"Pause the rollout of the failing template or model version.",
-	"Raise human sampling for the task class until the incident is resolved.",
-	"Collect the session traces of the window.",
-	"Run the validators against sampled outputs of the window.",
-}
-
 func (s *Store) openIncident(ctx context.Context, tx pgx.Tx, actor auth.Actor, policy WatchedPolicy, alertID int64, traces []telemetry.TraceEvent, now time.Time) error {
 	card, violated := Card(policy.MonitorPolicy, traces)
 	if !violated {
@@ -103,7 +94,7 @@ func (s *Store) openIncident(ctx context.Context, tx pgx.Tx, actor auth.Actor, p
 	if err := keepRequests(ctx, tx, id, traces, true); err != nil {
 		return err
 	}
-	for position, step := range append([]string{card.FirstCheck}, hallucinationRunbook...) {
+	for position, step := range append([]string{card.FirstCheck}, hallucinationRunbook.Steps...) {
 		if _, err := tx.Exec(ctx, `INSERT INTO runbook_steps (incident_id, position, step) VALUES ($1, $2, $3)`, id, position, step); err != nil {
 			return err
 		}
@@ -145,10 +136,7 @@ func (s *Store) Incident(ctx context.Context, actor auth.Actor, id int64) (Incid
 }
 
 func (s *Store) fill(ctx context.Context, incident *Incident) error {
-	rows, err := s.DB.Query(ctx, `
-		SELECT a.id, a.policy_id, a.invariant, a.severity, a.state, a.fired_text, a.latest_text, a.fired_at, a.evaluated_at,
-		       a.acknowledged_at, a.acknowledged_by, a.silenced_until, a.resolved_at, $2::bigint AS incident_id
-		FROM alerts a WHERE a.id = $1`, incident.AlertID, incident.ID)
+	rows, err := s.DB.Query(ctx, alertQuery+`WHERE a.id = $1`, incident.AlertID)
 	if err != nil {
 		return err
 	}

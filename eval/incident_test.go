@@ -25,7 +25,7 @@ func TestSixTracesOpenOneIncident(t *testing.T) {
 	checkFigures(t, traces)
 
 	g.evaluate()
-	alerts, err := g.eval.Alerts(ctx, g.engineer, 10)
+	alerts, err := g.eval.Alerts(ctx, g.engineer, eval.AlertFilter{}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestAnAlertResolvesOnDataAndANewViolationFiresAgain(t *testing.T) {
 	}
 	g.send(strings.NewReplacer("req_205", "req_302").Replace(sixTraces[4]))
 	g.evaluate()
-	alerts, err := g.eval.Alerts(ctx, g.engineer, 10)
+	alerts, err := g.eval.Alerts(ctx, g.engineer, eval.AlertFilter{}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -219,3 +219,8 @@ func (m Metric) Needs(window WindowName) bool {
 		return c.Window == window || (window == Baseline && c.Relative)
 	})
 }
+
+// ByPeople reports whether any condition rests on people's labels.
+func (m Metric) ByPeople() bool {
+	return slices.ContainsFunc(m.Conditions, func(c Condition) bool { return c.Measure.ByPeople() })
+}

@@ -44,6 +44,9 @@ type Breach struct {
 	Invariant Invariant
 	Text      string // "PAGE unsafe_claim_served=2/6"
 	Count, Of int    // for UnsafeServes: violating requests, requests
+	// Exemplar is the request to look at first: the first that violated, the
+	// slowest, the dearest.
+	Exemplar telemetry.TraceEvent
 }
 
 // EvaluatePolicy compares a window of traces with the policy, in the order
@@ -55,15 +58,38 @@ func EvaluatePolicy(p MonitorPolicy, card telemetry.RateCard, traces []telemetry
 	}
 	var list []Breach
 	if unsafe := telemetry.UnsafeServes(traces); unsafe.Count > p.MaxUnsafeServes {
-		list = append(list, Breach{Page, UnsafeServes, fmt.Sprintf("PAGE unsafe_claim_served=%d/%d", unsafe.Count, unsafe.Of), unsafe.Count, unsafe.Of})
+		list = append(list, Breach{Page, UnsafeServes, fmt.Sprintf("PAGE unsafe_claim_served=%d/%d", unsafe.Count, unsafe.Of), unsafe.Count, unsafe.Of,
+			most(traces, func(t telemetry.TraceEvent) float64 { return indicator(t.UnsafeClaimServed) })})
 	}
 	if p95, ok := firstTokenP95(traces); ok && p95 > p.MaxP95TTFTMS {
-		list = append(list, Breach{Severity: Warn, Invariant: P95TTFT, Text: fmt.Sprintf("WARN p95_ttft_ms=%d", p95)})
+		list = append(list, Breach{Severity: Warn, Invariant: P95TTFT, Text: fmt.Sprintf("WARN p95_ttft_ms=%d", p95),
+			Exemplar: most(traces, func(t telemetry.TraceEvent) float64 { return float64(t.TTFTMS) })})
 	}
 	if cost := windowCost(card, traces); cost > p.MaxWindowCost {
-		list = append(list, Breach{Severity: Warn, Invariant: WindowCost, Text: fmt.Sprintf("WARN window_cost_usd=%.6f", cost)})
+		list = append(list, Breach{Severity: Warn, Invariant: WindowCost, Text: fmt.Sprintf("WARN window_cost_usd=%.6f", cost),
+			Exemplar: most(traces, func(t telemetry.TraceEvent) float64 {
+				return card.Cost(t.InputTokens, t.CachedInputTokens, t.OutputTokens)
+			})})
 	}
 	return list
+}
+
+// most is the first of the traces that have the largest value.
+func most(traces []telemetry.TraceEvent, value func(telemetry.TraceEvent) float64) telemetry.TraceEvent {
+	best := traces[0]
+	for _, trace := range traces[1:] {
+		if value(trace) > value(best) {
+			best = trace
+		}
+	}
+	return best
+}
+
+func indicator(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func firstTokenP95(traces []telemetry.TraceEvent) (int64, bool) {

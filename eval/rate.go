@@ -55,8 +55,8 @@ const (
 	// leastConsidered is the share of responses that must have their sampling
 	// decision: before, the window is still being flagged.
 	leastConsidered = 0.95
-	// leastOfDay is the share of a day's traffic that must be spoken for before
-	// the day has a point in the history.
+	// leastOfDay is the share of the traffic that must be spoken for before a
+	// day has a point in the history.
 	leastOfDay = 0.8
 	// secondsPerLabel is what one label takes a person, for speaking of work.
 	secondsPerLabel = 45
@@ -98,8 +98,9 @@ type Rate struct {
 	LastLabel  time.Time
 }
 
-// DayRate is one day of a row's history; not Defined where too little of the
-// day's traffic is spoken for.
+// DayRate is one day of a row's history, estimated from the days that end with
+// it; not Defined where the row served nothing that day or too little of its
+// traffic is spoken for.
 type DayRate struct {
 	Day     time.Time
 	Value   float64
@@ -188,11 +189,22 @@ func (s *Store) objectives(ctx context.Context, outcome Outcome) (map[string]flo
 	return limits, rows.Err()
 }
 
-// historyFrom is the first day of the history that goes with each row.
-func (f RateFilter) historyFrom() time.Time {
+// historyDay is the i-th day of the history that goes with each row; the last
+// is that of the window.
+func (f RateFilter) historyDay(i int) time.Time {
 	last := f.To.Add(-time.Nanosecond).Truncate(24 * time.Hour)
-	return last.AddDate(0, 0, 1-f.Daily)
+	return last.AddDate(0, 0, i+1-f.Daily)
 }
+
+// span is how many days a point of the history looks back over: as many as the
+// window, so that the last point is the row itself, and at most a week.
+func (f RateFilter) span() int {
+	days := int(math.Ceil(f.To.Sub(f.From).Hours() / 24))
+	return max(1, min(days, 7))
+}
+
+// historyFrom is where the labels begin that the history needs.
+func (f RateFilter) historyFrom() time.Time { return f.historyDay(0).AddDate(0, 0, 1-f.span()) }
 
 // rowKey is what a row is broken down by.
 type rowKey struct{ class, model string }
@@ -282,27 +294,27 @@ func bad(outcome Outcome, t labeling.Tally) int64 {
 	return t.Hallucinated
 }
 
-// daily estimates each day of the history by itself. A day of which less than
-// leastOfDay of the traffic is spoken for has no point: what people happened to
-// read of it first would be shown as its rate.
+// daily estimates each day of the history from the days that end with it. A
+// day of which less than leastOfDay of the traffic is spoken for has no point:
+// what people happened to read of it first would be shown as its rate.
 func (f RateFilter) daily(cells []labeling.SampleCell) ([]DayRate, error) {
-	if f.Daily == 0 {
-		return nil, nil
-	}
-	byDay := map[time.Time][]labeling.SampleCell{}
-	for _, cell := range cells {
-		day := cell.Day.UTC()
-		byDay[day] = append(byDay[day], cell)
-	}
 	days := make([]DayRate, f.Daily)
 	for i := range days {
-		day := f.historyFrom().AddDate(0, 0, i)
-		e, err := stats.Stratified(strata(f.Outcome, byDay[day]), stats.OfProcess, .95)
+		day := f.historyDay(i)
+		var some []labeling.SampleCell
+		served := false
+		for _, cell := range cells {
+			if away := day.Sub(cell.Day); away >= 0 && away < time.Duration(f.span())*24*time.Hour {
+				some = append(some, cell)
+				served = served || (away == 0 && cell.Responses > 0)
+			}
+		}
+		e, err := stats.Stratified(strata(f.Outcome, some), stats.OfProcess, .95)
 		if err != nil {
 			return nil, err
 		}
 		days[i] = DayRate{Day: day, Value: e.Value, Interval: e.Interval,
-			Defined: e.Defined && e.Denominator >= leastLabels && e.Coverage >= leastOfDay}
+			Defined: served && e.Defined && e.Denominator >= leastLabels && e.Coverage >= leastOfDay}
 	}
 	return days, nil
 }
@@ -380,14 +392,18 @@ func (t *Rates) compare() {
 }
 
 // LabelsToDecide is how many more labels, as good as those there are, would
-// bring the interval of a row clear of its objective if its estimate stayed;
-// 0 when it is decided, has no objective, or lies too near to ever decide.
+// bring the interval of a row clear of its objective if its estimate stayed,
+// or would make an incomplete window whole; 0 when it is decided, has no
+// objective, lies too near to ever decide, or waits for something else than
+// labels.
 func (r Rate) LabelsToDecide() int {
 	switch {
 	case r.Standing == NoData:
 		return leastLabels - r.Labels
+	case r.Standing == Incomplete && r.Coverage < stats.MinimumCoverage:
+		return leastLabels
 	case r.Standing == Incomplete:
-		return max(r.Missing, 1)
+		return r.Missing
 	case r.Standing != Unsettled || r.Objective == nil || r.Denominator == 0:
 		return 0
 	}

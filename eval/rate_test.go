@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -284,38 +285,45 @@ func TestOnlyADifferenceThatExcludesZeroIsDecisive(t *testing.T) {
 
 func TestTheHistoryHasAPointForEachDayThatIsSpokenFor(t *testing.T) {
 	var cells []labeling.SampleCell
-	for day := -9; day < 7; day++ {
+	for day := -20; day < 7; day++ {
 		c := cell("random", 900, 20, 1)
-		switch day {
-		case 2: // only the loud were read on this day
-			c = cell("safety", 5, 5, 5)
+		switch {
+		case day < -3: // only the loud were read
 			quiet := cell("random", 900, 0, 0)
 			quiet.Day = monday.AddDate(0, 0, day)
-			cells = append(cells, quiet)
-		case 4:
+			cells, c = append(cells, quiet), cell("safety", 5, 5, 5)
+		case day == 4:
 			continue
+		case day == 6:
+			c = cell("random", 900, 20, 8)
 		}
 		c.Day = monday.AddDate(0, 0, day)
 		cells = append(cells, c)
 	}
 	f := week
 	f.Daily = 14
-	table, err := tabulate(f, cells[9:], cells, nil, monday)
+	window := slices.DeleteFunc(slices.Clone(cells), func(c labeling.SampleCell) bool { return c.Day.Before(monday) })
+	table, err := tabulate(f, window, cells, nil, monday)
 	if err != nil {
 		t.Fatal(err)
 	}
-	days := table.Rows[0].Days
+	row := table.Rows[0]
+	days := row.Days
 	if len(days) != 14 || !days[0].Day.Equal(monday.AddDate(0, 0, -7)) || !days[13].Day.Equal(monday.AddDate(0, 0, 6)) {
 		t.Fatalf("want the 14 days that end with the window, got %+v", days)
 	}
 	for _, d := range days {
-		away := d.Day.Sub(monday) / (24 * time.Hour)
-		if d.Defined == (away == 2 || away == 4) {
-			t.Errorf("day %d: defined %t", away, d.Defined)
+		away := int(d.Day.Sub(monday) / (24 * time.Hour))
+		if want := away >= -3 && away != 4; d.Defined != want {
+			t.Errorf("day %d: want defined %t, got %+v", away, want, d)
 		}
-		if d.Defined && !near(d.Value, .05) {
-			t.Errorf("day %d: %v", away, d.Value)
-		}
+	}
+	if last := days[13]; !near(last.Value, row.Value) || !near(last.Low, row.Low) || !near(last.High, row.High) {
+		t.Errorf("the last point is the row itself: want %v, got %v", row.Value, last.Value)
+	}
+	f.From = monday.AddDate(0, 0, 6)
+	if got := f.span(); got != 1 {
+		t.Errorf("a day's window looks back over one day, got %d", got)
 	}
 }
 

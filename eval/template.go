@@ -98,3 +98,26 @@ func (s *Store) Template(ctx context.Context, actor auth.Actor, id string) (Temp
 	}
 	return template, err
 }
+
+// Candidates lists templates that could fix the incident, newest first: texts
+// that were put after the failing one, served nothing in its window, and were
+// not tried for it yet.
+func (s *Store) Candidates(ctx context.Context, actor auth.Actor, incidentID int64) ([]string, error) {
+	if err := actor.Require(auth.SeeHandoffs); err != nil {
+		return nil, err
+	}
+	rows, err := s.DB.Query(ctx, `
+		SELECT t.template_id
+		FROM templates t
+		JOIN incidents i ON i.id = $1
+		WHERE t.template_id <> i.template_id
+		  AND t.created_at >= COALESCE((SELECT f.created_at FROM templates f WHERE f.template_id = i.template_id), '-infinity')
+		  AND NOT EXISTS (SELECT FROM incident_requests r WHERE r.incident_id = i.id AND r.template_id = t.template_id)
+		  AND NOT EXISTS (SELECT FROM handoffs h WHERE h.incident_id = i.id AND h.candidate_template_id = t.template_id)
+		ORDER BY t.created_at DESC, t.template_id DESC
+		LIMIT 20`, incidentID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

@@ -4,6 +4,8 @@ import { on, tell } from './dom.js'
 
 export function startCopy() {
   on('click', '[data-copy]', async (e, button) => {
+    if (button.href && !navigator.clipboard) return // the link leads there
+    e.preventDefault()
     await navigator.clipboard.writeText(button.dataset.copy)
     tell('Copied')
     button.classList.add('pressed')

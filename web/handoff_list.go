@@ -20,7 +20,7 @@ func (s *site) handoffsShow(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	table := ui.Table{ID: "handoffs", Caption: "Handoffs", Columns: []ui.Column{
+	table := ui.Table{Bare: true, Caption: "Handoffs", Columns: []ui.Column{
 		{Label: "Handoff"}, {Label: "Candidate", Wide: true}, {Label: "Replaces"}, {Label: "Required"}, {Label: "State"}, {Label: "Changed"}}}
 	open := 0
 	for _, h := range list {

@@ -26,38 +26,31 @@ type handoffPage struct {
 	Tabs       ui.Tabs
 	Feed       ui.Feed
 	Checks     ui.Checks
-	Comment    bool
-	Revoke     bool
+	Upload     *uploadForm // for who may bring results, while they are taken
+	CommentURL string      // "" for who cannot comment
+	RevokeURL  string      // "" while there is nothing to revoke, or not by this person
 	Side       handoffSide
 	Cases      *caseTable
 	Diff       *templateDiff
-	CommentURL string
-	RevokeURL  string
 }
 
 type handoffSide struct {
-	Signers  []signerLine
+	Signers  ui.Facts
 	Windows  []windowLine
 	Fixes    *ui.Link
 	FixText  string
 	Evidence ui.Facts
 }
 
-type signerLine struct {
-	Sign ui.Sign
-	Note templ.Component
-}
-
 type windowLine struct {
-	Name, Says   string
-	Meter        ui.Meter
-	Done, Needed int
-	URL          string
-	Opened       string
+	Link   ui.Link
+	Out    string
+	Says   string
+	Meter  ui.Meter
+	Opened string
 }
 
 type caseTable struct {
-	Title string
 	Note  string
 	Tabs  ui.Segmented
 	Table ui.Table
@@ -68,21 +61,32 @@ func (s *site) handoffCases(c *fiber.Ctx) error { return s.handoffTab(c, "cases"
 func (s *site) handoffDiff(c *fiber.Ctx) error  { return s.handoffTab(c, "diff") }
 
 func (s *site) handoffTab(c *fiber.Ctx, tab string) error {
+	return s.handoffPage(c, tab, uploadForm{})
+}
+
+func (s *site) handoffPage(c *fiber.Ctx, tab string, upload uploadForm) error {
 	gate, err := s.gateOf(c)
 	if err != nil {
 		return err
 	}
-	actor, ctx := actorOf(c), c.UserContext()
-	life, err := s.Eval.Life(ctx, actor, gate.Handoff.ID)
-	if err != nil {
+	actor, ctx, h := actorOf(c), c.UserContext(), gate.Handoff
+	seen := seenHandoff{Gate: gate, Reader: actor.ID, Now: s.now()}
+	if seen.Life, err = s.Eval.Life(ctx, actor, h.ID); err != nil {
 		return err
 	}
-	maySign, because, err := s.Eval.MaySign(ctx, actor, gate.Handoff)
-	if err != nil {
+	if seen.MaySign, seen.Because, err = s.Eval.MaySign(ctx, actor, h); err != nil {
 		return err
 	}
-	p := buildHandoff(gate, life, actor, maySign, because, s.now())
-	p.Tabs = handoffTabs(gate, tab)
+	if h.IncidentID != nil && actor.May(auth.SeeMeasures) {
+		incident, err := s.Eval.Incident(ctx, actor, *h.IncidentID)
+		if err != nil {
+			return err
+		}
+		seen.Incident = &incident
+	}
+	p := buildHandoff(seen, actor, upload)
+	diff := s.templateDiff(c, h.FailingTemplateID, h.CandidateTemplateID)
+	p.Tabs = handoffTabs(gate, len(p.Feed.Items), diff, tab)
 	switch tab {
 	case "cases":
 		var in struct {
@@ -95,46 +99,73 @@ func (s *site) handoffTab(c *fiber.Ctx, tab string) error {
 			return err
 		}
 	case "diff":
-		p.Diff = s.templateDiff(c, gate.Handoff.FailingTemplateID, gate.Handoff.CandidateTemplateID)
+		p.Diff = diff
 	}
 	return s.page(c, ui.Page{Title: p.Title, Nav: "handoffs", Back: &ui.Link{Text: "Handoffs", URL: "/handoffs"},
-		Short: "Handoff " + strconv.FormatInt(p.ID, 10)}, p.draw())
+		Short: "Handoff " + strconv.FormatInt(p.ID, 10), Corner: p.Pill}, p.draw())
 }
 
-func handoffTabs(g eval.Gate, current string) ui.Tabs {
+func handoffTabs(g eval.Gate, events int, diff *templateDiff, current string) ui.Tabs {
 	base := handoffURL(g.Handoff.ID)
 	done := 0
 	for _, check := range g.Decision.Checks {
-		if check.Name == "Regression cases" || check.Name == "Holdout cases" {
+		if check.Name == eval.RegressionCheck || check.Name == eval.HoldoutCheck {
 			done += check.Done
 		}
 	}
+	changes := ""
+	if diff.Plain == "" {
+		changes = diff.Diff.Changes()
+	}
 	return ui.Tabs{Name: "Handoff", Items: []ui.Tab{
-		{Label: "Conversation", URL: base, Current: current == "conversation"},
+		{Label: "Conversation", URL: base, Note: ui.Count(events), Current: current == "conversation"},
 		{Label: "Cases", URL: base + "/cases", Note: ui.Count(done), Current: current == "cases"},
-		{Label: "Template diff", URL: base + "/diff", Current: current == "diff"},
+		{Label: "Template diff", URL: base + "/diff", Note: changes, Current: current == "diff"},
 	}}
 }
 
-func buildHandoff(g eval.Gate, life eval.Life, actor auth.Actor, maySign bool, because string, now time.Time) handoffPage {
+// seenHandoff is what the page is built from.
+type seenHandoff struct {
+	Gate     eval.Gate
+	Life     eval.Life
+	Incident *eval.Incident // nil when there is none, or it may not be seen
+	Reader   int64
+	MaySign  bool
+	Because  string // why not
+	Now      time.Time
+}
+
+func buildHandoff(seen seenHandoff, actor auth.Actor, upload uploadForm) handoffPage {
+	g := seen.Gate
 	h := g.Handoff
 	base := handoffURL(h.ID)
 	p := handoffPage{
 		ID: h.ID, Title: h.CandidateTemplateID + " for " + h.FailingTemplateID,
-		Pill:    ui.Pill{Text: capital(statusWords(g.Decision.Status)), Mark: ui.DecisionMark(decisionWord(g.Decision.Status)), Tone: statusTone(g.Decision.Status)},
-		Sub:     ui.Words(h.RequestedByName+" wants to replace ", ui.Mono(h.FailingTemplateID), " with ", ui.Mono(h.CandidateTemplateID)),
-		Comment: actor.Kind == auth.Person, CommentURL: base + "/comments",
-		Revoke: maySign && g.Decision.Status.Allows(), RevokeURL: base + "/revoke",
+		Pill: ui.Pill{Text: capital(statusWords(g.Decision.Status)), Mark: ui.DecisionMark(decisionWord(g.Decision.Status)), Tone: statusTone(g.Decision.Status)},
+		Sub:  ui.Words(h.RequestedByName+" wants to replace ", ui.Mono(h.FailingTemplateID), " with ", ui.Mono(h.CandidateTemplateID)),
+		Feed: ui.Feed{Items: handoffFeed(g, seen.Life, seen.Incident)}, Checks: checksBox(seen, actor),
+		Side: handoffSide{Signers: signers(seen), Windows: windowLines(g, seen.Life), Evidence: evidenceFacts(g)},
 	}
-	p.Feed = ui.Feed{Items: handoffFeed(g, life)}
-	p.Checks = checksBox(g, maySign, because, now)
-	p.Side = handoffSide{Signers: signers(g, maySign, because, now), Windows: windowLines(g, life), Evidence: evidenceFacts(g)}
+	if actor.Kind == auth.Person {
+		p.CommentURL = base + "/comments"
+	}
+	if seen.MaySign && g.Decision.Status.Allows() {
+		p.RevokeURL = base + "/revoke"
+	}
+	if actor.May(auth.OpenHandoff) && g.TakesResults() {
+		p.Upload = upload.filled(g)
+	}
 	if h.IncidentID != nil {
 		p.Side.Fixes = &ui.Link{Text: "Incident " + strconv.FormatInt(*h.IncidentID, 10), URL: incidentURL(*h.IncidentID)}
 		p.Side.FixText = "policy " + h.PolicyID + ", exemplar " + h.ExemplarRequestID
+		if seen.Incident != nil {
+			p.Side.FixText = seen.Incident.Alert.LatestText
+		}
 	}
 	return p
 }
+
+func (p handoffPage) number() string { return strconv.FormatInt(p.ID, 10) }
 
 func statusTone(status eval.Status) ui.Tone {
 	switch status {
@@ -156,10 +187,15 @@ type entry struct {
 	item ui.FeedItem
 }
 
-func handoffFeed(g eval.Gate, life eval.Life) []ui.FeedItem {
+func handoffFeed(g eval.Gate, life eval.Life, incident *eval.Incident) []ui.FeedItem {
 	h := g.Handoff
-	list := []entry{{h.OpenedAt, ui.FeedItem{Icon: ui.IconFlag, Who: h.RequestedByName, Did: ui.Words("opened the handoff and froze the required metric"),
-		At: ui.Time{At: h.OpenedAt}, Body: ui.Words(ui.Mono(h.RequiredMetric), " ", ui.Copy{Value: h.RequiredMetricHash, Name: "Copy the hash of the metric"})}}}
+	var list []entry
+	if incident != nil {
+		opened := ui.Link{Text: "Incident " + strconv.FormatInt(incident.ID, 10), URL: incidentURL(incident.ID), Plain: true}
+		list = append(list, entry{incident.OpenedAt, ui.FeedItem{Icon: ui.IconTriangleAlert, Did: ui.Words(opened, " opened by policy ", ui.Mono(incident.PolicyID)), At: ui.Time{At: incident.OpenedAt}}})
+	}
+	list = append(list, entry{h.OpenedAt, ui.FeedItem{Icon: ui.IconFlag, Who: h.RequestedByName, Did: ui.Words("opened the handoff and froze the required metric"),
+		At: ui.Time{At: h.OpenedAt}, Body: ui.Words(ui.Mono(h.RequiredMetric), " ", ui.Copy{Value: h.RequiredMetricHash, Name: "Copy the hash of the metric"})}})
 	for _, comment := range life.Comments {
 		list = append(list, entry{comment.WrittenAt, ui.FeedItem{Icon: ui.IconMessage, Who: comment.Name, Did: ui.Words("commented"), At: ui.Time{At: comment.WrittenAt}, Body: ui.Words(comment.Text)}})
 	}
@@ -190,43 +226,44 @@ func handoffFeed(g eval.Gate, life eval.Life) []ui.FeedItem {
 	return items
 }
 
-func checksBox(g eval.Gate, maySign bool, because string, now time.Time) ui.Checks {
+func checksBox(seen seenHandoff, actor auth.Actor) ui.Checks {
+	g := seen.Gate
 	box := ui.Checks{ID: "checks", Mark: ui.DecisionMark(decisionWord(g.Decision.Status)), Heading: g.Headline,
 		Sentence: "Promotion is refused to every client that asks."}
 	if g.Allowed {
 		box.Sentence = "Every client that asks is told yes."
 	}
-	base := handoffURL(g.Handoff.ID)
+	base := handoffURL(g.Handoff.ID) + "/cases"
 	for _, check := range g.Decision.Checks {
-		row := ui.Check{Mark: findingMark(check.Finding), Name: check.Name, Finding: check.Words, Details: base + "/cases"}
+		row := ui.Check{Mark: findingMark(check.Finding), Name: check.Name, Finding: check.Words, Details: base + "?window=holdout"}
 		switch {
 		case check.Finding == eval.Reports:
 			row.Fraction = "reports only"
+		case check.Name == eval.RegressionCheck:
+			row.Fraction = ui.OutOf(check.Done, check.Needed) + " runs"
+			row.Details = base + "?window=regression"
 		case check.Needed > 0:
 			row.Fraction = ui.OutOf(check.Done, check.Needed)
-		}
-		switch check.Name {
-		case "Regression cases":
-			row.Details += "?window=regression"
-		case "Holdout cases":
-			row.Details += "?window=holdout"
 		}
 		box.Items = append(box.Items, row)
 	}
 	signed := eval.ApprovalsNeeded - g.Decision.Needed.Approvals
 	approval := ui.Check{Mark: ui.DecisionMark("evaluating"), Name: "Approvals", Finding: "two release managers, not the author, each on the present evidence",
 		Fraction: ui.OutOf(signed, eval.ApprovalsNeeded)}
+	if names := g.Signers(seen.Now); len(names) > 0 {
+		approval.Finding = strings.Join(names, ", ")
+	}
 	if signed >= eval.ApprovalsNeeded {
 		approval.Mark = ui.DecisionMark("holds")
 	}
 	box.Items = append(box.Items, approval)
-	box.Actions, box.Note = signActions(g, maySign, because, now)
+	box.Actions, box.Note = signActions(seen, actor)
 	return box
 }
 
 func findingMark(f eval.Finding) ui.Mark {
 	switch f {
-	case eval.Holds, eval.Reports:
+	case eval.Holds:
 		return ui.DecisionMark("holds")
 	case eval.Violated:
 		return ui.DecisionMark("failed")
@@ -237,64 +274,73 @@ func findingMark(f eval.Finding) ui.Mark {
 }
 
 // signActions offers a signature only when there is something to sign: until
-// the evidence is complete there is no button, only what is missing.
-func signActions(g eval.Gate, maySign bool, because string, now time.Time) ([]templ.Component, string) {
+// the evidence is complete there is no Approve, only what is missing.
+func signActions(seen seenHandoff, actor auth.Actor) ([]templ.Component, string) {
+	g := seen.Gate
 	base := handoffURL(g.Handoff.ID)
+	var actions []templ.Component
+	if g.Allowed {
+		actions = append(actions, ui.Button{Label: "Certificate", URL: base + "/certificate"})
+	}
 	switch status := g.Decision.Status; {
 	case status == eval.Promoted || status.Final():
-		return nil, ""
-	case !maySign:
-		return nil, because
+		return actions, ""
+	case !seen.MaySign:
+		return actions, seen.Because
 	case status == eval.Approved:
-		return []templ.Component{promoteForm(base + "/promote"), ui.Button{Label: "Certificate", URL: base + "/certificate"}}, "Each act asks for a fresh proof of who you are."
+		return append([]templ.Component{promoteForm(base + "/promote")}, actions...), "Each act asks for a fresh proof of who you are."
 	case status != eval.Ready:
 		return []templ.Component{ui.Button{Label: "Reject", Style: ui.Hazard, URL: base + "/sign?decision=reject"}}, "Nobody signs evidence that is still changing."
+	case g.SignedBy(actor.ID, seen.Now):
+		return nil, "You have signed this evidence. Another release manager signs next."
 	}
-	actions := []templ.Component{
+	return []templ.Component{
 		ui.Button{Label: "Approve", Style: ui.Filled, URL: base + "/sign?decision=approve", Key: "Ctrl+Enter"},
 		ui.Button{Label: "Reject", Style: ui.Hazard, URL: base + "/sign?decision=reject"},
-	}
-	return actions, "You sign the evidence with the hash beside; new evidence voids it."
+	}, "You sign the evidence with the hash beside; new evidence voids it."
 }
 
-func signers(g eval.Gate, maySign bool, because string, now time.Time) []signerLine {
-	var list []signerLine
-	signedByMe := false
+// signers lists who has signed, whether the reader may, and who may not.
+func signers(seen seenHandoff) ui.Facts {
+	g, facts := seen.Gate, ui.Facts{Ruled: true}
+	mine := false
 	for _, a := range g.Approvals {
-		if !a.Stands(now) || a.EvidenceHash != g.Handoff.EvidenceHash {
+		if !a.Stands(seen.Now) || a.EvidenceHash != g.Handoff.EvidenceHash {
 			continue
 		}
-		mark := ui.DecisionMark("approved")
+		word := "approved"
 		if a.Decision == "reject" {
-			mark = ui.DecisionMark("rejected")
+			word = "rejected"
 		}
-		list = append(list, signerLine{ui.Sign{Mark: mark, Word: a.PersonName}, ui.Time{At: a.SignedAt}})
+		mine = mine || a.PersonID == seen.Reader
+		facts.Items = append(facts.Items, ui.Fact{Term: a.PersonName, Value: ui.Words(ui.DecisionMark(word).Named(word), " ", ui.Time{At: a.SignedAt})})
 	}
 	switch {
-	case g.Decision.Status.Final() || g.Decision.Status.Allows():
-	case maySign && !signedByMe:
-		list = append(list, signerLine{ui.Sign{Mark: ui.DecisionMark("evaluating"), Word: "You may approve"}, ui.Dim("once it is ready")})
-	case because != "":
-		list = append(list, signerLine{ui.Sign{Mark: ui.DecisionMark("evaluating"), Word: because}, ui.Dim("")})
+	case g.Decision.Status.Final() || g.Decision.Status.Allows() || mine:
+	case seen.MaySign && g.Decision.Status == eval.Ready:
+		facts.Items = append(facts.Items, ui.Fact{Term: "You may approve", Value: ui.Dim("now")})
+	case seen.MaySign:
+		facts.Items = append(facts.Items, ui.Fact{Term: "You may approve", Value: ui.Dim("once it is ready")})
 	}
-	list = append(list, signerLine{ui.Sign{Word: g.Handoff.RequestedByName}, ui.Dim("asked for it")})
-	return list
+	return facts
 }
 
 func windowLines(g eval.Gate, life eval.Life) []windowLine {
 	var list []windowLine
 	for _, check := range g.Decision.Checks {
-		line := windowLine{Name: check.Name, Done: check.Done, Needed: check.Needed}
+		line := windowLine{Link: ui.Link{Text: check.Name}, Out: ui.OutOf(check.Done, check.Needed)}
+		window := ""
 		switch check.Name {
-		case "Regression cases":
-			line.Says, line.URL, line.Opened = "census of the incident", "?window=regression", openedBy(life, "regression")
-		case "Holdout cases":
-			line.Says, line.URL, line.Opened = "unseen by the author", "?window=holdout", openedBy(life, "holdout")
+		case eval.RegressionCheck:
+			line.Says, window, line.Out = "Census of the failing cases.", "regression", line.Out+" runs"
+		case eval.HoldoutCheck:
+			line.Says, window = "Unseen by the author.", "holdout"
 		default:
 			continue
 		}
-		line.URL = handoffURL(g.Handoff.ID) + "/cases" + line.URL
-		line.Meter = ui.Meter{Value: float64(check.Done), Max: float64(max(check.Needed, 1)), Name: check.Name}
+		line.Opened = openedBy(life, window)
+		line.Link.URL = handoffURL(g.Handoff.ID) + "/cases?window=" + window
+		line.Meter = ui.Meter{Value: float64(check.Done), Max: float64(max(check.Needed, 1)), Name: check.Name + ": " + line.Out}
 		if check.Done < check.Needed {
 			line.Meter.Tone = ui.Accent
 		}
@@ -347,6 +393,8 @@ func evidenceFacts(g eval.Gate) ui.Facts {
 	}}
 }
 
+const runsShown = 500
+
 func (s *site) caseTable(c *fiber.Ctx, g eval.Gate, window eval.WindowName) (*caseTable, error) {
 	if window == "" {
 		window = eval.Regression
@@ -354,16 +402,18 @@ func (s *site) caseTable(c *fiber.Ctx, g eval.Gate, window eval.WindowName) (*ca
 	if window != eval.Regression && window != eval.Holdout && window != eval.Baseline {
 		return nil, fault.Say(fault.Invalid, "There are the windows regression, holdout and baseline.")
 	}
-	const limit = 500
-	runs, err := s.Eval.Runs(c.UserContext(), actorOf(c), g.Handoff.ID, window, limit)
+	runs, err := s.Eval.Runs(c.UserContext(), actorOf(c), g.Handoff.ID, window, runsShown)
 	if err != nil {
 		return nil, err
 	}
-	t := &caseTable{Title: capital(string(window)) + " cases", Note: "violations first", Tabs: ui.Segmented{Name: "Window"}}
+	t := &caseTable{Note: "violations first", Tabs: ui.Segmented{Name: "Window"}}
 	for _, name := range []eval.WindowName{eval.Regression, eval.Holdout, eval.Baseline} {
+		if name == eval.Baseline && g.Handoff.BaselineTemplateID == "" {
+			continue
+		}
 		t.Tabs.Options = append(t.Tabs.Options, ui.Segment{Label: capital(string(name)), URL: handoffURL(g.Handoff.ID) + "/cases?window=" + string(name), Current: name == window})
 	}
-	t.Table = ui.Table{ID: "cases", Caption: t.Title, Columns: []ui.Column{
+	t.Table = ui.Table{Bare: true, Caption: capital(string(window)) + " cases", Columns: []ui.Column{
 		{Label: "Case"}, {Label: "Run", Right: true}, {Label: "Served claim"}, {Label: "Route"}, {Label: "First failed stage"}, {Label: "Output", Wide: true}, {Label: "First token", Right: true}}}
 	for _, run := range runs {
 		t.Table.Rows = append(t.Table.Rows, runRow(run))
@@ -372,7 +422,11 @@ func (s *site) caseTable(c *fiber.Ctx, g eval.Gate, window eval.WindowName) (*ca
 		t.Table.Empty = ui.Empty{Bare: true, Title: "Nothing measured yet", Why: "Results arrive as JSON Lines.",
 			Code: fmt.Sprintf("assay gate upload %d FILE", g.Handoff.ID)}
 	}
-	t.Table.Foot = &ui.Foot{Shown: ui.CountOf(len(runs), "run") + " shown"}
+	shown := ui.CountOf(len(runs), "run") + " shown"
+	if len(runs) == runsShown {
+		shown = "The first " + shown
+	}
+	t.Table.Foot = &ui.Foot{Shown: shown}
 	return t, nil
 }
 
@@ -389,6 +443,9 @@ func runRow(run eval.MeasuredRun) ui.Row {
 	first := "–"
 	if run.TTFTMS != nil {
 		first = ui.Milliseconds(float64(*run.TTFTMS))
+	}
+	if label := run.Result.Label; label != "" {
+		claim = ui.Sign{Mark: ui.MarkOf(label), Word: strings.ReplaceAll(label, "_", " ")}
 	}
 	return ui.Row{Cells: []templ.Component{
 		ui.Mono(run.CaseID), ui.Words(strconv.Itoa(run.Repeat)), claim, ui.Words(run.Result.Route), ui.Mono(run.Result.FirstFailedStage),

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -9,20 +9,22 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"assay/eval"
+	"assay/internal/auth"
 	"assay/internal/fault"
 	"assay/web/ui"
 )
 
 // signPage says what a signature will mean before it is given.
 type signPage struct {
+	Crumbs  []ui.Link
 	Title   string
+	Says    string
 	Action  string
 	Back    string
-	Yes     bool
-	Means   string
-	Facts   ui.Facts
 	Hash    string
-	Unread  string
+	Yes     bool
+	Facts   ui.Facts
+	Found   ui.Facts
 	Comment string
 	Error   string
 	Button  ui.Button
@@ -41,56 +43,87 @@ func (s *site) handoffSignShow(c *fiber.Ctx) error {
 }
 
 func (s *site) signPage(c *fiber.Ctx, decision, comment, trouble string) error {
+	if decision != "approve" && decision != "reject" {
+		return fault.Say(fault.Invalid, "A signature approves or rejects.")
+	}
 	gate, err := s.gateOf(c)
 	if err != nil {
 		return err
-	}
-	if decision != "approve" && decision != "reject" {
-		return fault.Say(fault.Invalid, "A signature approves or rejects.")
 	}
 	life, err := s.Eval.Life(c.UserContext(), actorOf(c), gate.Handoff.ID)
 	if err != nil {
 		return err
 	}
-	p := buildSign(gate, life, actorOf(c).Name, decision, s.now())
+	p := buildSign(gate, life, actorOf(c), decision, s.now())
 	p.Comment, p.Error = comment, trouble
 	return s.page(c, ui.Page{Title: p.Title, Nav: "handoffs", Back: &ui.Link{Text: "Handoff", URL: handoffURL(gate.Handoff.ID)}, Short: "Sign"}, p.draw())
 }
 
-func buildSign(g eval.Gate, life eval.Life, name, decision string, now time.Time) signPage {
+func buildSign(g eval.Gate, life eval.Life, actor auth.Actor, decision string, now time.Time) signPage {
 	h := g.Handoff
-	p := signPage{Action: handoffURL(h.ID) + "/sign", Back: handoffURL(h.ID), Hash: h.EvidenceHash, Yes: decision == "approve"}
-	p.Title, p.Means = "You sign this evidence", "I have read the evidence with this hash and approve that the candidate replaces the failing template."
-	p.Button = ui.Button{Label: "Sign and approve", Style: ui.Filled, Size: ui.Decision, Submit: true, Name: "decision", Value: "approve"}
-	if !p.Yes {
-		p.Title, p.Means = "You reject this candidate", "I have read the evidence with this hash and reject the candidate. This is final."
-		p.Button = ui.Button{Label: "Sign and reject", Style: ui.Hazard, Size: ui.Decision, Submit: true, Name: "decision", Value: "reject"}
+	p := signPage{Action: handoffURL(h.ID) + "/sign", Back: handoffURL(h.ID), Hash: h.EvidenceHash, Yes: decision == "approve",
+		Crumbs: []ui.Link{{Text: "Handoffs", URL: "/handoffs"}, {Text: strconv.FormatInt(h.ID, 10), URL: handoffURL(h.ID)}, {Text: "Sign"}}}
+	meaning := eval.RejectMeaning
+	p.Title, p.Says = "You reject this candidate", h.CandidateTemplateID+" does not replace "+h.FailingTemplateID+"."
+	p.Button = ui.Button{Label: "Sign and reject", Style: ui.Hazard, Size: ui.Decision, Submit: true, Name: "decision", Value: "reject"}
+	if p.Yes {
+		meaning = eval.ApproveMeaning
+		p.Title, p.Says = "You sign this evidence", h.CandidateTemplateID+" replaces "+h.FailingTemplateID+" for everyone."
+		p.Button = ui.Button{Label: "Sign and approve", Style: ui.Filled, Size: ui.Decision, Submit: true, Name: "decision", Value: "approve", Key: "Ctrl+Enter"}
 	}
 	p.Facts = ui.Facts{Items: []ui.Fact{
-		{Term: "Candidate", Value: ui.Mono(h.CandidateTemplateID)},
-		{Term: "Replaces", Value: ui.Mono(h.FailingTemplateID)},
+		{Term: "Evidence", Value: ui.Mono(grouped(h.EvidenceHash))},
+		{Term: "You say", Value: ui.Words(meaning)},
+		{Term: "As", Value: ui.Words(actor.Name + ", release manager, proved at " + actor.SteppedUp.UTC().Format("15:04:05 MST"))},
+		{Term: "Holds until", Value: ui.Words(ui.Time{At: now.Add(eval.ApprovalLasts), Style: ui.Day}, ", or any new evidence")},
+		{Term: "You have opened", Value: openedByReader(h, life, actor.ID)},
 		{Term: "Required", Value: ui.Mono(h.RequiredMetric)},
-		{Term: "Evidence", Value: ui.Copy{Value: h.EvidenceHash, Name: "Copy the evidence hash"}},
-		{Term: "You sign as", Value: ui.Words(name + ", release manager")},
-		{Term: "It counts until", Value: ui.Time{At: now.Add(eval.ApprovalLasts), Style: ui.Full}},
 	}}
 	for _, check := range g.Decision.Checks {
-		p.Facts.Items = append(p.Facts.Items, ui.Fact{Term: check.Name, Value: templ.Component(ui.Sign{Mark: findingMark(check.Finding), Word: check.Words})})
-	}
-	var unread []string
-	for _, window := range []eval.WindowName{eval.Regression, eval.Holdout} {
-		seen := false
-		for _, o := range life.Openings {
-			seen = seen || (o.Window == string(window) && o.Name == name)
-		}
-		if !seen && h.Contract.Metric.Needs(window) {
-			unread = append(unread, string(window))
-		}
-	}
-	if len(unread) > 0 {
-		p.Unread = fmt.Sprintf("You have not opened the %s cases. The certificate says so.", strings.Join(unread, " and "))
+		p.Found.Items = append(p.Found.Items, ui.Fact{Term: check.Name, Value: ui.Sign{Mark: findingMark(check.Finding), Word: check.Words}})
 	}
 	return p
+}
+
+// openedByReader names the windows the signer has read, and in the ink of
+// caution those they have not: the certificate says so.
+func openedByReader(h eval.Handoff, life eval.Life, reader int64) templ.Component {
+	var opened, not []string
+	for _, window := range []eval.WindowName{eval.Regression, eval.Holdout} {
+		switch {
+		case !h.Contract.Metric.Needs(window):
+		case life.OpenedBy(reader, window):
+			opened = append(opened, "the "+string(window)+" cases")
+		default:
+			not = append(not, string(window))
+		}
+	}
+	words := capital(strings.Join(opened, " and "))
+	if len(not) == 0 {
+		return ui.Words(words + ".")
+	}
+	if words != "" {
+		words += ". "
+	}
+	return ui.Words(words, ui.Toned(ui.Mid, "Not the "+strings.Join(not, " and ")+" cases."), " The certificate says so.")
+}
+
+// grouped writes a hash in groups of eight, so that two can be compared by
+// eye.
+func grouped(hash string) string {
+	name, digits, found := strings.Cut(hash, ":")
+	if !found {
+		return hash
+	}
+	var b strings.Builder
+	b.WriteString(name + ":")
+	for i, d := range digits {
+		if i > 0 && i%8 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
 }
 
 func (s *site) handoffSign(c *fiber.Ctx) error {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"assay/internal/auth"
 	"assay/internal/fault"
 	"assay/internal/stats"
+	"assay/labeling"
 	"assay/web/ui"
 )
 
@@ -21,17 +23,17 @@ type incidentPage struct {
 	ID         int64
 	Title      string
 	Pill       ui.Pill
-	Sub        string
+	Sub        templ.Component
 	FirstCheck ui.Banner
 	Bound      ui.Facts
 	Requests   ui.Table
-	Note       string
+	Runbook    string
 	Steps      ui.Steps
 	StepsDone  string
-	MayAct     bool
-	AckURL     string
+	Acts       templ.Component // acknowledge and silence; nil when there is nothing to answer
 	Open       openHandoffForm
 	Handoffs   ui.Needs
+	Review     incidentReview
 	Diff       *templateDiff
 }
 
@@ -40,9 +42,16 @@ type openHandoffForm struct {
 	Action    string
 	Says      string
 	Candidate string
+	Known     []string // templates that could be the candidate
 	Baseline  string
 	Metric    string
 	Error     string
+}
+
+// incidentReview is where people read the violating responses.
+type incidentReview struct {
+	Words string
+	Queue *ui.Link
 }
 
 type templateDiff struct {
@@ -61,7 +70,7 @@ func (s *site) incidentsShow(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	table := ui.Table{ID: "incidents", Caption: "Incidents", Columns: []ui.Column{
+	table := ui.Table{Bare: true, Caption: "Incidents", Columns: []ui.Column{
 		{Label: "Incident"}, {Label: "Opened"}, {Label: "What", Wide: true}, {Label: "Template"}, {Label: "First failed stage"}, {Label: "State"}}}
 	open := 0
 	for _, i := range list {
@@ -97,11 +106,72 @@ func (s *site) incidentPage(c *fiber.Ctx, form openHandoffForm) error {
 	if err != nil {
 		return err
 	}
+	if actor.May(auth.OpenHandoff) {
+		if form.Known, err = gates.Candidates(c.UserContext(), actor, id); err != nil {
+			return err
+		}
+	}
 	p := buildIncident(incident, actor, form)
 	if reference := referenceTemplate(incident.FirstCheck); reference != "" && actor.May(auth.SeeHandoffs) {
 		p.Diff = s.templateDiff(c, reference, incident.TemplateID)
+		p.FirstCheck.Link = &ui.Link{Text: "Open the diff", URL: "#diff"}
+		if changes := p.Diff.Diff.Changes(); p.Diff.Plain == "" {
+			p.FirstCheck.Link.Text += ", " + changes
+		}
 	}
-	return s.page(c, ui.Page{Title: p.Title, Nav: "alerts", Back: &ui.Link{Text: "Alerts", URL: "/alerts"}, Short: "Incident " + strconv.FormatInt(id, 10)}, p.draw())
+	if p.Review, err = s.incidentReview(c, incident); err != nil {
+		return err
+	}
+	return s.page(c, ui.Page{Title: p.Title, Nav: "alerts", Back: &ui.Link{Text: "Alerts", URL: "/alerts"}, Short: "Incident " + strconv.FormatInt(id, 10), Corner: p.Pill}, p.draw())
+}
+
+// sessionsRead is how many sessions of violating requests are looked up.
+const sessionsRead = 50
+
+// incidentReview looks for the items of the violating requests. They are in
+// the queue of their task class, in the class of safety; a gate trace alone
+// carries no text and is no item.
+func (s *site) incidentReview(c *fiber.Ctx, i eval.Incident) (incidentReview, error) {
+	if s.Labeling == nil {
+		return incidentReview{}, nil
+	}
+	var review incidentReview
+	done, waiting := 0, 0
+	seen := map[string]bool{}
+	for _, r := range i.Requests {
+		if !r.Unsafe || r.SessionID == "" || seen[r.SessionID] || len(seen) == sessionsRead {
+			continue
+		}
+		seen[r.SessionID] = true
+		items, err := s.Labeling.ItemsOf(c.UserContext(), actorOf(c), r.SessionID)
+		if err != nil {
+			return review, err
+		}
+		for _, item := range items {
+			if item.PriorityClass != labeling.Safety {
+				continue
+			}
+			review.Queue = &ui.Link{Text: "Open the queue", URL: "/queues/" + item.Queue}
+			if item.State == "done" {
+				done++
+			} else {
+				waiting++
+			}
+		}
+	}
+	review.Words = reviewWords(done, waiting)
+	return review, nil
+}
+
+func reviewWords(done, waiting int) string {
+	switch {
+	case done+waiting == 0:
+		return "No violating request came with a text that people may read: a gate trace carries none. Its session's responses would wait in the queue, first in line."
+	case waiting == 0:
+		return ui.CountOf(done, "violating response has a label.", "violating responses have labels.")
+	}
+	words := ui.CountOf(done+waiting, "violating response is", "violating responses are") + " in the queue, first in line. "
+	return words + ui.Count(done) + " labeled, " + ui.WorkTime(eval.Work(waiting)) + " of work left."
 }
 
 // referenceTemplate is the template that the first check compares with.
@@ -133,17 +203,13 @@ func (s *site) templateDiff(c *fiber.Ctx, before, after string) *templateDiff {
 
 func buildIncident(i eval.Incident, actor auth.Actor, form openHandoffForm) incidentPage {
 	p := incidentPage{
-		ID: i.ID, Title: i.Alert.LatestText, Pill: alertPill(i.Alert), Bound: incidentFacts(i),
-		MayAct: actor.May(auth.AcknowledgeAlert), Open: form,
-		Note: "abstaining is safe and never pages",
-		FirstCheck: ui.Banner{Tone: ui.Bad, Icon: ui.IconMilestone, Fact: "First check: " + lowerFirst(i.FirstCheck),
-			Consequence: i.Summary, Link: &ui.Link{Text: "Open the diff", URL: "#diff"}},
+		ID: i.ID, Title: i.Alert.LatestText, Pill: alertPill(i.Alert), Sub: incidentSub(i), Bound: incidentFacts(i), Open: form,
+		FirstCheck: ui.Banner{Tone: ui.Bad, Icon: ui.IconMilestone, Fact: "First check: " + lowerFirst(i.FirstCheck), Consequence: i.Summary},
+		Requests:   requestTable(i), Runbook: "Runbook: " + lowerFirst(i.Alert.Runbook().Title),
 	}
-	p.Sub = fmt.Sprintf("Policy %s. %s", i.PolicyID, i.Summary)
-	if i.Alert.State == eval.Firing && p.MayAct {
-		p.AckURL = "/alerts/" + strconv.FormatInt(i.AlertID, 10) + "/acknowledge"
+	if actor.May(auth.AcknowledgeAlert) && i.Alert.ResolvedAt == nil && i.Alert.State != eval.Silenced {
+		p.Acts = alertActs(i.Alert, ui.Normal)
 	}
-	p.Requests = requestTable(i)
 	done := 0
 	for _, step := range i.Runbook {
 		line := ui.Step{Done: step.DoneAt != nil, Title: step.Step}
@@ -151,7 +217,7 @@ func buildIncident(i eval.Incident, actor auth.Actor, form openHandoffForm) inci
 			done++
 			line.Detail = "done by " + step.DoneBy
 		}
-		if p.MayAct {
+		if actor.May(auth.AcknowledgeAlert) {
 			line.Action = markStep(fmt.Sprintf("/incidents/%d/steps/%d", i.ID, step.Position), line.Done)
 		}
 		p.Steps.Items = append(p.Steps.Items, line)
@@ -160,19 +226,36 @@ func buildIncident(i eval.Incident, actor auth.Actor, form openHandoffForm) inci
 	for _, h := range i.Handoffs {
 		p.Handoffs.Items = append(p.Handoffs.Items, ui.Need{Mark: ui.DecisionMark(decisionWord(h.PromotionStatus)),
 			Title: h.CandidateTemplateID, Text: "Handoff " + strconv.FormatInt(h.ID, 10) + ", " + statusWords(h.PromotionStatus) + ".",
-			Action: ui.Button{Label: "Open", URL: handoffURL(h.ID)}})
+			Action: ui.Button{Label: "Open", URL: handoffURL(h.ID), Alone: "Open handoff " + strconv.FormatInt(h.ID, 10)}})
 	}
 	p.Open.Show = actor.May(auth.OpenHandoff)
 	p.Open.Action = incidentURL(i.ID) + "/handoff"
 	p.Open.Says = fmt.Sprintf("Freezes template, exemplar, evidence version and %s. Promotion stays blocked until measured.", ui.CountOf(failingCases(i), "failing case"))
-	if p.Open.Metric == "" {
-		p.Open.Metric = eval.DefaultMetric
+	p.Open.Metric = cmp.Or(p.Open.Metric, eval.DefaultMetric)
+	if p.Open.Error == "" && len(p.Open.Known) > 0 {
+		p.Open.Candidate = cmp.Or(p.Open.Candidate, p.Open.Known[0])
 	}
-	if p.Open.Baseline == "" {
-		p.Open.Baseline = referenceTemplate(i.FirstCheck)
+	if p.Open.Error == "" {
+		p.Open.Baseline = cmp.Or(p.Open.Baseline, referenceTemplate(i.FirstCheck))
 	}
 	return p
 }
+
+// incidentSub is "Policy delivery-grounding-slo-v1, first seen today 09:41.
+// Acknowledged by A. Lindqvist after 3 min."
+func incidentSub(i eval.Incident) templ.Component {
+	parts := []any{"Policy ", ui.Mono(i.PolicyID), ", first seen ", ui.Time{At: i.Alert.FiredAt}, "."}
+	a := i.Alert
+	if a.AcknowledgedAt != nil {
+		parts = append(parts, fmt.Sprintf(" Acknowledged by %s after %s.", a.AcknowledgedBy, ui.Age(a.AcknowledgedAt.Sub(a.FiredAt))))
+	}
+	if a.State == eval.Silenced {
+		parts = append(parts, " Silenced by "+a.SilencedBy+" until ", ui.Time{At: *a.SilencedUntil}, ".")
+	}
+	return ui.Words(parts...)
+}
+
+func (p incidentPage) short() string { return "Incident " + strconv.FormatInt(p.ID, 10) }
 
 func failingCases(i eval.Incident) int {
 	cases := map[string]bool{}
@@ -203,7 +286,7 @@ func incidentFacts(i eval.Incident) ui.Facts {
 		if r.RequestID == i.ExemplarRequestID {
 			caseID = r.CaseID
 			if r.SessionID != "" {
-				exemplar = ui.Link{Text: r.RequestID, URL: "/sessions/" + r.SessionID, Mono: true}
+				exemplar = ui.Link{Text: r.RequestID, URL: sessionURL(r.SessionID), Mono: true}
 			}
 		}
 	}
@@ -213,7 +296,7 @@ func incidentFacts(i eval.Incident) ui.Facts {
 		{Term: "Evidence version", Value: evidence},
 		{Term: "First failed stage", Value: ui.Sign{Mark: ui.DecisionMark("failed"), Word: i.FirstFailedStage}},
 		{Term: "At firing", Value: ui.Words(shareOfRequests(i, true))},
-		{Term: "Since then", Value: ui.Words(shareOfRequests(i, false))},
+		{Term: "Until now", Value: ui.Words(shareOfRequests(i, false))},
 	}}
 }
 
@@ -241,7 +324,7 @@ func shareOfRequests(i eval.Incident, atFiring bool) string {
 }
 
 func requestTable(i eval.Incident) ui.Table {
-	t := ui.Table{ID: "requests", Caption: "Requests of the window", Columns: []ui.Column{
+	t := ui.Table{Bare: true, Tight: true, Caption: "Requests of the window", Columns: []ui.Column{
 		{Label: "Request"}, {Label: "Case"}, {Label: "Template", Wide: true}, {Label: "Route"}, {Label: "First failed stage"},
 		{Label: "Served claim"}, {Label: "First token", Right: true}, {Label: "Total", Right: true}}}
 	for _, r := range i.Requests {
@@ -253,7 +336,7 @@ func requestTable(i eval.Incident) ui.Table {
 		}
 		request := ui.Mono(r.RequestID)
 		if r.SessionID != "" {
-			request = ui.Link{Text: r.RequestID, URL: "/sessions/" + r.SessionID, Mono: true, Plain: true}
+			request = ui.Link{Text: r.RequestID, URL: sessionURL(r.SessionID), Mono: true, Plain: true}
 		}
 		t.Rows = append(t.Rows, ui.Row{Current: r.RequestID == i.ExemplarRequestID, Cells: []templ.Component{
 			request, ui.Words(r.CaseID), ui.Mono(r.TemplateID), ui.Words(r.Route), stage, sign,

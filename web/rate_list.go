@@ -37,8 +37,8 @@ type ratesPage struct {
 	Actions []templ.Component
 	Filters ui.FilterBar
 	Table   ui.Table
-	Says    ui.Says
-	Compare []ui.Says
+	Says    []ui.Says
+	How     []ui.Fact
 }
 
 var rateWindows = []ui.Option{{Value: "1", Label: "1 day"}, {Value: "7", Label: "7 days"}, {Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}}
@@ -128,7 +128,7 @@ func (s *site) ratesShow(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return s.page(c, ui.Page{Title: rateTitle(f), Nav: "rates"}, buildRates(rates, q).draw())
+	return s.page(c, ui.Page{Title: rateTitle(f), Nav: "rates"}, buildRates(rates, q, s.origin).draw())
 }
 
 func rateTitle(f eval.RateFilter) string {
@@ -138,26 +138,47 @@ func rateTitle(f eval.RateFilter) string {
 	return "Hallucination rate"
 }
 
-func buildRates(r eval.Rates, q rateQuery) ratesPage {
+func buildRates(r eval.Rates, q rateQuery, origin string) ratesPage {
 	f := r.Filter
-	p := ratesPage{Title: rateTitle(f), AsOf: asOf(r)}
-	p.Sub = fmt.Sprintf("Share of served responses that people would call hallucinated, %s to %s",
+	p := ratesPage{Title: rateTitle(f), AsOf: asOf(r), How: howRates(f)}
+	p.Sub = fmt.Sprintf("Share of served responses that people would call %s, %s to %s", badWords(f.Outcome),
 		f.From.Format("Mon 2 Jan"), f.To.Add(-time.Second).Format("Mon 2 Jan 2006"))
-	if f.Outcome == eval.NotCorrect {
-		p.Sub = strings.Replace(p.Sub, "hallucinated", "hallucinated or only partially correct", 1)
+	link := rateAddress(r).Encode()
+	p.Actions = []templ.Component{
+		ui.Button{Label: "Copy permalink", Icon: ui.IconLink, URL: "/rates?" + link, Attrs: templ.Attributes{"data-copy": origin + "/rates?" + link}},
+		ui.Button{Label: "Export", Icon: ui.IconDownload, URL: "/v1/rates?" + link},
 	}
-	p.Actions = []templ.Component{ui.Button{Label: "Export", Icon: ui.IconDownload, URL: "/v1/rates?" + rateAddress(r).Encode()}}
 	p.Filters = rateFilters(r, q)
 	p.Table = rateTable(r)
-	p.Says, p.Compare = rateSentences(r)
+	p.Says = rateSentences(r)
 	return p
+}
+
+func badWords(outcome eval.Outcome) string {
+	if outcome == eval.NotCorrect {
+		return "hallucinated or only partially correct"
+	}
+	return "hallucinated"
+}
+
+// howRates says how the figures of the page come about.
+func howRates(f eval.RateFilter) []ui.Fact {
+	return []ui.Fact{
+		{Term: "Estimate", Value: ui.Text("The share of all traffic that is " + badWords(f.Outcome) + ". Each label counts for as many responses as its stratum (task class and priority class) has for each label, so that reading harm first does not raise the rate.")},
+		{Term: "95 %", Value: ui.Text("The limits of the strata's Wilson intervals, joined by their squares (MOVER). Where the heaviest stratum has few labels the wider of two intervals is shown and called thin.")},
+		{Term: "Standing", Value: ui.Text("Over or within when the whole interval lies on one side of the objective, undecided when it does not.")},
+		{Term: "Incomplete", Value: ui.Text("Under 80 % of the sampled items of a stratum are labeled, part of the traffic has no label that speaks for it, or responses are still being flagged. Decides nothing.")},
+		{Term: "Cannot tell", Value: ui.Text("Counted beside the rate, neither good nor bad in it.")},
+		{Term: "14 days", Value: ui.Text("Each point is the estimate of the days that end with it: as many as the window has, at most seven. A day that too few labels speak for has none.")},
+		{Term: "Raw", Value: ui.Text("Bad labels over labels. It is the rate of the queue, not of the product.")},
+	}
 }
 
 func asOf(r eval.Rates) templ.Component {
 	if r.LastLabel.IsZero() {
 		return ui.Dim("no label in this window yet")
 	}
-	return ui.Words("As of ", ui.Time{At: r.AsOf}, ", last label ", ui.Time{At: r.LastLabel, Style: ui.Ago})
+	return ui.Words("As of ", ui.Time{At: r.AsOf}, ", last label ", ui.Time{At: r.LastLabel, Style: ui.Ago}, " ago")
 }
 
 // rateAddress is the permalink: the window written out, so that it shows the
@@ -200,7 +221,7 @@ func rateFilters(r eval.Rates, q rateQuery) ui.FilterBar {
 				{Value: "model_version", Label: "model version"}, {Value: "none", Label: "all traffic"}}},
 			{Name: "window", Param: "window", Value: days, Options: windows},
 		},
-		Note: ui.Words("Weighted by stratum, 95 % MOVER-Wilson."),
+		Note: ui.Words("Weighted by stratum, 95 % MOVER-Wilson. ", ui.Button{Label: "How", Opens: "how", Style: ui.Plain, Size: ui.Small}),
 	}
 	for _, one := range []struct{ name, param, value string }{{"task class", "task_class", q.TaskClass}, {"model version", "model_version", q.Model}} {
 		if one.value == "" {
@@ -215,7 +236,7 @@ func rateFilters(r eval.Rates, q rateQuery) ui.FilterBar {
 
 func rateTable(r eval.Rates) ui.Table {
 	axis, ticks := rateAxis(r.Rows)
-	t := ui.Table{ID: "rates", Caption: "Rates", Columns: []ui.Column{
+	t := ui.Table{Bare: true, Caption: "Rates", Columns: []ui.Column{
 		{Label: "Task class"}, {Label: "Model version"}, {Label: "Estimate", Right: true}, {Label: "95 %", Right: true},
 		{Name: "Interval", Wide: true, Note: ui.AxisHead{Axis: axis, Ticks: ticks}}, {Label: "Objective", Right: true}, {Name: "Standing"},
 		{Label: "Labels", Right: true}, {Label: "Of sampled", Right: true}, {Label: "14 days"}, {Label: "Raw", Right: true}}}
@@ -239,8 +260,8 @@ func rateTable(r eval.Rates) ui.Table {
 	if r.Responses > 0 {
 		coverage = ui.Share(float64(r.Readable)/float64(r.Responses)) + " of " + ui.Count(r.Responses) + " responses could be read"
 	}
-	t.Foot = &ui.Foot{Shown: coverage + ".",
-		Note: ui.Dim("Raw is the share of labeled items that were bad: high, because queues look for trouble. It is not the product's rate.")}
+	t.Foot = &ui.Foot{Legend: ui.Legend{Items: []string{"interval", "objective", "incomplete"}},
+		Note: ui.Text(coverage + ". Raw is the share of labeled items that were bad: high, because queues look for trouble.")}
 	return t
 }
 
@@ -257,6 +278,10 @@ func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64
 	if row.Standing != eval.NoData {
 		estimate, interval = ui.Share(row.Value), ui.Interval(row.Low, row.High)
 	}
+	figure := ui.Bold(estimate)
+	if row.Thin && row.Standing != eval.NoData {
+		figure = ui.Words(ui.Dim("thin "), figure)
+	}
 	if row.Standing == eval.Incomplete {
 		bar.Note = ""
 	}
@@ -267,11 +292,14 @@ func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64
 	}
 	labels := templ.Component(ui.Words(ui.Count(row.Labels)))
 	if row.Split > 0 {
-		labels = ui.Words(ui.Dim(ui.CountOf(row.Split, "split ", "split ")), ui.Count(row.Labels))
+		labels = ui.Words(ui.Dim(ui.CountOf(row.Split, "disputed", "disputed")+" "), ui.Count(row.Labels))
 	}
-	complete := "–"
+	complete := templ.Component(ui.Words("–"))
 	if row.Labels > 0 {
-		complete = ui.ShareTo(row.Complete, 0)
+		complete = ui.Words(ui.ShareTo(row.Complete, 0))
+	}
+	if row.Standing == eval.Incomplete {
+		complete = ui.Toned(ui.Mid, ui.ShareTo(row.Complete, 0))
 	}
 	raw := "–"
 	if row.Labels > 0 && row.Standing != eval.NoData {
@@ -286,8 +314,8 @@ func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64
 		points = append(points, point)
 	}
 	return []templ.Component{
-		class, ui.Mono(cmp.Or(row.ModelVersion, "all")), ui.Bold(estimate), ui.Words(interval), bar, ui.Words(objective),
-		ui.StandingSign{Standing: bar.Standing}, labels, ui.Words(complete),
+		class, ui.Mono(cmp.Or(row.ModelVersion, "all")), figure, ui.Words(interval), bar, ui.Words(objective),
+		ui.StandingSign{Standing: bar.Standing}, labels, complete,
 		ui.Sparkline{Points: points, Max: highest, Open: true, Name: fmt.Sprintf("%s of history", ui.CountOf(len(points), "day"))}, ui.Dim(raw)}
 }
 
@@ -331,46 +359,78 @@ func rateAxis(rows []eval.Rate) (ui.Axis, []float64) {
 
 // rateSentences says what the table means: which differences are decisive,
 // then how much work would decide the rest.
-func rateSentences(r eval.Rates) (ui.Says, []ui.Says) {
-	var decisive []ui.Says
+func rateSentences(r eval.Rates) []ui.Says {
+	var list []ui.Says
 	for _, c := range r.Comparisons {
-		if !c.Decisive {
-			continue
-		}
-		word := "worse"
-		if c.Value < 0 {
-			word = "better"
-		}
-		says := ui.Says{
-			Bold: fmt.Sprintf("%s is %s than %s on %s:", c.Candidate.ModelVersion, word, c.Baseline.ModelVersion, strings.ToLower(taskClassName(c.TaskClass))),
-			Text: fmt.Sprintf("%s hallucinated, 95 %% %s.", ui.PointsMore(c.Value), pointsInterval(c.Low, c.High)),
-		}
-		if c.Candidate.Standing == eval.Over {
-			says.Text += fmt.Sprintf(" It is over the objective of %s.", ui.ShareTo(*c.Candidate.Objective, 0))
-		}
-		decisive = append(decisive, says)
-	}
-	rest := ui.Says{Text: "No other difference between versions is decisive."}
-	if len(decisive) == 0 {
-		rest.Text = "No difference between versions is decisive."
-	}
-	if len(r.Comparisons) == 0 {
-		rest.Text = "There are not two versions to compare in this window."
-	}
-	for _, row := range r.Rows {
-		if row.Standing == eval.NoData || row.Standing == eval.Incomplete {
-			if n := row.LabelsToDecide(); n > 0 {
-				rest.Text += fmt.Sprintf(" %s, %s, needs %s, about %s of work, before it can be read.",
-					taskClassName(cmp.Or(row.TaskClass, "all")), cmp.Or(row.ModelVersion, "all versions"), ui.CountOf(n, "more label"), ui.WorkTime(eval.Work(n)))
-				break
-			}
+		if c.Decisive {
+			list = append(list, decisiveSentence(c, r.Filter.Outcome))
 		}
 	}
-	return rest, decisive
+	rest := "No other difference between versions is decisive."
+	switch {
+	case !r.Filter.ByModel:
+		rest = ""
+	case len(r.Comparisons) == 0:
+		rest = "There are not two versions of a task class to compare in this window."
+	case len(list) == 0:
+		rest = "No difference between versions is decisive."
+	}
+	words, queue := workLeft(r.Rows)
+	more := []any{strings.TrimSpace(rest + " " + words)}
+	if queue != "" {
+		more = append(more, " ", ui.Link{Text: "Open that queue", URL: "/queues/" + queue})
+	}
+	if more[0] == "" {
+		return list
+	}
+	if len(list) == 0 {
+		list = append(list, ui.Says{})
+	}
+	list[len(list)-1].More = ui.Words(more...)
+	return list
 }
 
-func pointsInterval(low, high float64) string {
-	return fmt.Sprintf("%s to %s", ui.Number(low*100, 1), ui.Number(high*100, 1))
+func decisiveSentence(c eval.Comparison, outcome eval.Outcome) ui.Says {
+	word, low, high := "worse", c.Low, c.High
+	if c.Value < 0 {
+		word, low, high = "better", -c.High, -c.Low
+	}
+	says := ui.Says{
+		Bold: fmt.Sprintf("%s is %s than %s on %s:", c.Candidate.ModelVersion, word, c.Baseline.ModelVersion, taskClassInText(c.TaskClass)),
+		Text: fmt.Sprintf("%s %s, 95 %% %s to %s.", ui.PointsMore(c.Value), badWords(outcome), ui.Number(low*100, 1), ui.Number(high*100, 1)),
+	}
+	if c.Candidate.Standing == eval.Over {
+		says.Text += fmt.Sprintf(" It is over the objective of %s.", ui.ShareTo(*c.Candidate.Objective, 0))
+	}
+	return says
+}
+
+// workLeft names the first row that cannot be read yet, what it waits for, and
+// the queue where people could do something about it.
+func workLeft(rows []eval.Rate) (words, queue string) {
+	for _, row := range rows {
+		if row.Standing != eval.NoData && row.Standing != eval.Incomplete {
+			continue
+		}
+		name := taskClassName(cmp.Or(row.TaskClass, "all traffic"))
+		if row.ModelVersion != "" {
+			name += ", " + row.ModelVersion + ","
+		}
+		n := row.LabelsToDecide()
+		if row.Standing == eval.Incomplete {
+			words = name + " is incomplete: " + row.Why + "."
+		}
+		switch {
+		case n == 0:
+			return words, ""
+		case row.Standing == eval.NoData:
+			words = name + " needs " + ui.CountOf(n, "more label") + ", " + ui.WorkTime(eval.Work(n)) + " of work, before it can be read."
+		default:
+			words += " " + capital(ui.WorkTime(eval.Work(n))) + " of work could change that."
+		}
+		return words, row.TaskClass
+	}
+	return "", ""
 }
 
 // ratesAPI is GET /v1/rates.
@@ -436,6 +496,14 @@ func taskClassName(class string) string {
 		return capital(words)
 	}
 	return "No task class"
+}
+
+// taskClassInText writes a task class inside a sentence: "spreadsheet formula".
+func taskClassInText(class string) string {
+	if name := taskClassName(class); strings.HasPrefix(name, "SQL") {
+		return name
+	}
+	return lowerFirst(taskClassName(class))
 }
 
 var rateOperations = map[string]operation{
