@@ -1,5 +1,4 @@
--- An API key: wb_<public_id>_<secret>, the secret kept as its hash alone. A
--- key for ingest names what an event that names none is taken to permit.
+-- An API key: wb_<public_id>_<secret>, the secret kept as its hash alone.
 CREATE TABLE keys (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     public_id    text NOT NULL UNIQUE CHECK (public_id ~ '^[a-z2-7]{10}$'),
@@ -7,8 +6,6 @@ CREATE TABLE keys (
     name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
     scopes       text[] NOT NULL CHECK (cardinality(scopes) > 0
                      AND scopes <@ ARRAY['ingest', 'read', 'label', 'validate', 'handoff', 'check']),
-    consent      text NOT NULL DEFAULT 'aggregate' CHECK (consent IN ('none', 'aggregate', 'redacted', 'full')),
-    capture      text NOT NULL DEFAULT 'hash_only' CHECK (capture IN ('hash_only', 'redacted_preview', 'governed_raw')),
     made_by      bigint REFERENCES people, -- NULL: made at the machine itself
     made_at      timestamptz NOT NULL,
     expires_at   timestamptz NOT NULL CHECK (expires_at > made_at),
