@@ -83,34 +83,49 @@ func WantsThird(readings []Reading) bool {
 	return pair != [2]string{"correct", "hallucinated"} && pair != [2]string{"hallucinated", "correct"}
 }
 
+const readingsQuery = `
+	SELECT DISTINCT ON (first_id, labeler_id) id AS label_id, labeler_id, coalesce(label, '') AS label, source
+	FROM (
+		SELECT *, min(id) OVER (PARTITION BY labeler_id) AS first_id FROM labels WHERE item_id = $1
+	) AS l
+	ORDER BY first_id, labeler_id, revision DESC`
+
 // readingsOf returns the latest revision of each labeler of an item, in the
 // order in which they gave their first.
 func readingsOf(ctx context.Context, tx pgx.Tx, item int64) ([]Reading, error) {
-	rows, _ := tx.Query(ctx, `
-		SELECT DISTINCT ON (first_id, labeler_id) id AS label_id, labeler_id, coalesce(label, '') AS label, source
-		FROM (
-			SELECT *, min(id) OVER (PARTITION BY labeler_id) AS first_id FROM labels WHERE item_id = $1
-		) AS l
-		ORDER BY first_id, labeler_id, revision DESC`, item)
+	rows, _ := tx.Query(ctx, readingsQuery, item)
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Reading])
 }
 
+// said returns the readings and what a reviewer decided, "" for nothing, in
+// one round trip.
+func said(ctx context.Context, tx pgx.Tx, item int64) (readings []Reading, adjudicated string, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(readingsQuery, item).Query(func(rows pgx.Rows) error {
+		readings, err = pgx.CollectRows(rows, pgx.RowToStructByName[Reading])
+		return err
+	})
+	batch.Queue(`
+		SELECT coalesce((SELECT label FROM adjudications WHERE item_id = $1 ORDER BY revision DESC LIMIT 1), '')`, item).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&adjudicated)
+	})
+	return readings, adjudicated, tx.SendBatch(ctx, batch).Close()
+}
+
 // settle brings the item, its consensus and the outbox up to the labels that
-// stand now. The caller holds the item's lock.
-func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID) (Consensus, error) {
-	readings, err := readingsOf(ctx, tx, item)
-	if err != nil {
-		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
-	}
-	var adjudicated string
-	err = tx.QueryRow(ctx, `
-		SELECT coalesce((SELECT label FROM adjudications WHERE item_id = $1 ORDER BY revision DESC LIMIT 1), '')`, item).Scan(&adjudicated)
+// stand now, together with whatever else the caller puts into the same batch.
+// The caller holds the item's lock.
+func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID, also ...func(*pgx.Batch)) (Consensus, error) {
+	readings, adjudicated, err := said(ctx, tx, item)
 	if err != nil {
 		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
 	}
 	c := Decide(readings, adjudicated)
 	third := adjudicated == "" && WantsThird(readings)
 	batch := &pgx.Batch{}
+	for _, add := range also {
+		add(batch)
+	}
 	batch.Queue(`
 		UPDATE items
 		SET labeled = $2,

@@ -258,19 +258,14 @@ func insertTexts(ctx context.Context, tx pgx.Tx, label int64, a Answer) error {
 // follow does what goes with a label in its transaction: the place is taken
 // for good, the consensus moves, the audit knows, a job is told.
 func (s *Store) follow(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submission, label *Label) error {
-	_, err := tx.Exec(ctx, `
-		UPDATE reservations SET state = 'labeled', ended_at = clock_timestamp() WHERE id = $1`, sub.ReservationID)
-	if err != nil {
-		return fmt.Errorf("submit item %d: %w", sub.ItemID, err)
-	}
-	c, err := settle(ctx, tx, sub.ItemID, sub.EventID)
+	c, err := settle(ctx, tx, sub.ItemID, sub.EventID, func(batch *pgx.Batch) {
+		batch.Queue(`UPDATE reservations SET state = 'labeled', ended_at = clock_timestamp() WHERE id = $1`, sub.ReservationID)
+		batch.Queue(`DELETE FROM drafts WHERE labeler_id = $1 AND item_id = $2`, sub.LabelerID, sub.ItemID)
+	})
 	if err != nil {
 		return err
 	}
 	label.Consensus = c.Label
-	if _, err := tx.Exec(ctx, `DELETE FROM drafts WHERE labeler_id = $1 AND item_id = $2`, sub.LabelerID, sub.ItemID); err != nil {
-		return err
-	}
 	err = audit.Record(ctx, tx, audit.Entry{
 		Actor: actor, Action: "label.submit", Object: fmt.Sprintf("item/%d", sub.ItemID),
 		What:  fmt.Sprintf("%s, revision %d", strings.ReplaceAll(label.Label, "_", " "), label.Revision),

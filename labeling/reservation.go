@@ -132,17 +132,17 @@ const (
 // else holds the next item for them. It returns ErrNothingFree when there is
 // none.
 func (s *Store) Reserve(ctx context.Context, actor auth.Actor, queue string) (Reservation, error) {
-	return s.reserve(ctx, actor, queue, s.heldBy)
+	return s.reserve(ctx, actor, queue, false)
 }
 
 // ReserveAhead holds one item beside those the actor has open, so that the
 // next is there when a label is given. What is held and was never opened
 // serves: never the item whose label is on its way at this moment.
 func (s *Store) ReserveAhead(ctx context.Context, actor auth.Actor, queue string) (Reservation, error) {
-	return s.reserve(ctx, actor, queue, s.heldUnopened)
+	return s.reserve(ctx, actor, queue, true)
 }
 
-func (s *Store) reserve(ctx context.Context, actor auth.Actor, slug string, held func(ctx context.Context, labeler, queue int64) (Reservation, error)) (Reservation, error) {
+func (s *Store) reserve(ctx context.Context, actor auth.Actor, slug string, unopened bool) (Reservation, error) {
 	if err := actor.Require(auth.Label); err != nil {
 		return Reservation{}, err
 	}
@@ -150,35 +150,41 @@ func (s *Store) reserve(ctx context.Context, actor auth.Actor, slug string, held
 	if err != nil {
 		return Reservation{}, err
 	}
-	queue, err := s.queueBySlug(ctx, slug)
-	if err != nil {
-		return Reservation{}, err
-	}
-	r, err := held(ctx, labeler, queue.ID)
+	queue, r, err := s.queueAndHeld(ctx, slug, labeler, unopened)
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
 		return r, err
 	}
 	return s.reserveFrom(ctx, queue, labeler)
 }
 
-// heldBy returns the oldest unexpired reservation of the labeler in the queue.
-func (s *Store) heldBy(ctx context.Context, labeler, queue int64) (Reservation, error) {
-	rows, _ := s.DB.Query(ctx, `
+// queueAndHeld returns the queue and the oldest unexpired reservation of the
+// labeler in it, of those never on a screen when unopened; pgx.ErrNoRows with
+// the queue when there is none. One round trip: it is asked before every
+// reservation.
+func (s *Store) queueAndHeld(ctx context.Context, slug string, labeler int64, unopened bool) (queue Queue, held Reservation, err error) {
+	var unknown, none error
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT `+queueColumns+` FROM queues WHERE slug = $1`, slug).Query(func(rows pgx.Rows) error {
+		queue, unknown = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Queue])
+		return nil
+	})
+	batch.Queue(`
 		SELECT `+reservationColumns+` FROM reservations
-		WHERE labeler_id = $1 AND queue_id = $2 AND state = 'held' AND lease_until > clock_timestamp()
+		WHERE labeler_id = $1 AND queue_id = (SELECT id FROM queues WHERE slug = $2)
+		  AND state = 'held' AND lease_until > clock_timestamp() AND NOT ($3 AND opened_at IS NOT NULL)
 		ORDER BY id
-		LIMIT 1`, labeler, queue)
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
-}
-
-// heldUnopened returns the oldest of them that was never on a screen.
-func (s *Store) heldUnopened(ctx context.Context, labeler, queue int64) (Reservation, error) {
-	rows, _ := s.DB.Query(ctx, `
-		SELECT `+reservationColumns+` FROM reservations
-		WHERE labeler_id = $1 AND queue_id = $2 AND state = 'held' AND lease_until > clock_timestamp() AND opened_at IS NULL
-		ORDER BY id
-		LIMIT 1`, labeler, queue)
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+		LIMIT 1`, labeler, slug, unopened).Query(func(rows pgx.Rows) error {
+		held, none = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
+		return nil
+	})
+	err = s.DB.SendBatch(ctx, batch).Close()
+	switch {
+	case errors.Is(unknown, pgx.ErrNoRows):
+		return queue, held, fmt.Errorf("queue %s: %w", slug, fault.NotFound)
+	case err != nil || unknown != nil:
+		return queue, held, fmt.Errorf("reserve in queue %s: %w", slug, cmpErr(err, unknown))
+	}
+	return queue, held, none
 }
 
 func (s *Store) reserveFrom(ctx context.Context, queue Queue, labeler int64) (Reservation, error) {

@@ -1,7 +1,6 @@
 package labeling
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -86,9 +85,7 @@ func put(t testing.TB, s *Store, queue Queue, seeds ...seed) []int64 {
 			class, sd.u, rule.ID, max(1, sd.wanted), fmt.Sprintf("Question %d", i), snapshot,
 		).QueryRow(func(row pgx.Row) error { return row.Scan(&ids[i]) })
 	}
-	if err := s.DB.(interface {
-		SendBatch(context.Context, *pgx.Batch) pgx.BatchResults
-	}).SendBatch(t.Context(), batch).Close(); err != nil {
+	if err := s.DB.SendBatch(t.Context(), batch).Close(); err != nil {
 		t.Fatal(err)
 	}
 	return ids
