@@ -189,10 +189,28 @@ func (s *Store) claim(ctx context.Context) (uuid.UUID, []batch, error) {
 	return block, batches, err
 }
 
-// giveBack lets the next drainer take the block at once. Should this fail,
-// the claim runs out by itself.
+// giveBack lets the next drainer take the block at once. It tries for a few
+// seconds, since PostgreSQL may be what failed; after that the claim runs out
+// by itself.
 func (s *Store) giveBack(ctx context.Context, block uuid.UUID) {
-	s.DB.Exec(ctx, `UPDATE inbox SET claimed_until = clock_timestamp() WHERE block = $1 AND drained_at IS NULL`, block)
+	for pause := 50 * time.Millisecond; pause < 4*time.Second; pause *= 2 {
+		_, err := s.DB.Exec(ctx, `UPDATE inbox SET claimed_until = clock_timestamp() WHERE block = $1 AND drained_at IS NULL`, block)
+		if err == nil {
+			return
+		}
+		time.Sleep(pause)
+	}
+}
+
+// Resume gives the blocks of a drainer that was killed back at once. Only a
+// program that knows itself to be the only one may say so; among several, a
+// claim runs out by itself.
+func (s *Store) Resume(ctx context.Context, actor auth.Actor) error {
+	if err := actor.Require(auth.RunWork); err != nil {
+		return err
+	}
+	_, err := s.DB.Exec(ctx, `UPDATE inbox SET claimed_until = clock_timestamp() WHERE drained_at IS NULL AND block IS NOT NULL`)
+	return err
 }
 
 func (s *Store) drainBlock(ctx context.Context, block uuid.UUID, batches []batch) (events, dead int, err error) {

@@ -161,6 +161,9 @@ func startMachine(ctx context.Context, o upOptions) (*machine, error) {
 func (m *machine) open(ctx context.Context, o upOptions) error {
 	// The directory is locked, so no other worker holds what was running.
 	err := jobs.Resume(ctx, m.product.pool)
+	if err == nil {
+		err = m.product.telemetry.Resume(ctx, auth.Product())
+	}
 	if err != nil {
 		return err
 	}
