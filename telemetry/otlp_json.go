@@ -32,11 +32,17 @@ func jsonItems(body []byte, groups, scopes, items string, read func([]byte, orig
 	var list []found
 	d := jsonDecoder(body)
 	err := jsonList(d, groups, b, func(group []byte) error {
+		if err := b.spendGroup(); err != nil {
+			return err
+		}
 		var from origin
 		if err := jsonResource(group, &from, b); err != nil {
 			return err
 		}
 		return jsonList(jsonDecoder(group), scopes, b, func(scope []byte) error {
+			if err := b.spendGroup(); err != nil {
+				return err
+			}
 			from := from
 			if err := jsonScope(scope, &from); err != nil {
 				return err
@@ -45,7 +51,7 @@ func jsonItems(body []byte, groups, scopes, items string, read func([]byte, orig
 				if len(list) == maxEvents {
 					return errTooMany
 				}
-				one := readWireItem(item, from, b, read)
+				one := readItem(item, from, b, read)
 				list = append(list, one)
 				return fatalOnly(one.err)
 			})
@@ -70,11 +76,13 @@ func jsonList(d *jsontext.Decoder, name string, b *budget, each func([]byte) err
 		if member != name {
 			return d.SkipValue()
 		}
+		b.fresh()
 		return jsonElements(d, b, func() error {
 			v, err := d.ReadValue()
 			if err != nil {
 				return errSpanJSON
 			}
+			defer b.fresh()
 			return each(v)
 		})
 	})

@@ -91,7 +91,7 @@ func wireItems(body []byte, read func([]byte, origin, *budget) found) ([]found, 
 				if len(items) == maxEvents {
 					return errTooMany
 				}
-				one := readWireItem(item, from, b, read)
+				one := readItem(item, from, b, read)
 				items = append(items, one)
 				return fatalOnly(one.err)
 			})
@@ -103,7 +103,7 @@ func wireItems(body []byte, read func([]byte, origin, *budget) found) ([]found, 
 	return items, nil
 }
 
-func readWireItem(item []byte, from origin, b *budget, read func([]byte, origin, *budget) found) found {
+func readItem(item []byte, from origin, b *budget, read func([]byte, origin, *budget) found) found {
 	if len(item) > maxSpan {
 		return found{err: errSpanSize}
 	}
@@ -131,8 +131,7 @@ func wholeFault(err error) error {
 
 // wireOrigin finds the resource of a group, wherever it stands in it.
 func wireOrigin(group []byte, b *budget) (from origin, err error) {
-	b.fresh()
-	if err := b.spend(); err != nil {
+	if err := b.spendGroup(); err != nil {
 		return from, err
 	}
 	err = wireFields(group, func(f wireField) error {
@@ -151,8 +150,7 @@ func wireOrigin(group []byte, b *budget) (from origin, err error) {
 }
 
 func wireScope(scope []byte, from origin, b *budget, each func([]byte, origin) error) error {
-	b.fresh()
-	if err := b.spend(); err != nil {
+	if err := b.spendGroup(); err != nil {
 		return err
 	}
 	err := wireFields(scope, func(f wireField) error {

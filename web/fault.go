@@ -163,6 +163,9 @@ func (s *site) fail(c *fiber.Ctx, err error) error {
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="assay"`)
 	}
 	c.Status(t.code)
+	if takesOTLP(c.Path()) {
+		return otlpProblem(c, t)
+	}
 	if wantsJSON(c) {
 		return problem(c, t)
 	}

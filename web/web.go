@@ -142,6 +142,11 @@ func routes() []route {
 		// Events in; sessions.
 		{"POST", "/v1/events", keyOnly(auth.SendEvents).takesBatches(), (*site).eventsIngest},
 		{"POST", "/", keyOnly(auth.SendEvents).takesBatches(), (*site).clickhouseInsert},
+		{"POST", "/v1/traces", keyOnly(auth.SendEvents).takesBatches(), (*site).tracesIngest},
+		{"POST", "/v1/logs", keyOnly(auth.SendEvents).takesBatches(), (*site).logsIngest},
+		{"POST", "/api/public/otel/v1/traces", keyOnly(auth.SendEvents).takesBatches(), (*site).tracesIngest},
+		{"POST", "/api/public/ingestion", keyOnly(auth.SendEvents).takesBatches(), (*site).scoresBatch},
+		{"POST", "/api/public/scores", keyOnly(auth.SendEvents).takesBatches(), (*site).scoreIngest},
 		{"GET", "/v1/sessions", may(auth.SeeSessions), (*site).sessionsAPI},
 		{"GET", "/v1/sessions/:session", may(auth.SeeSessions), (*site).sessionAPI},
 		{"GET", "/sessions", may(auth.SeeSessions).personOnly(), (*site).sessionsShow},
