@@ -278,8 +278,8 @@ func (s *Store) ListItems(ctx context.Context, actor auth.Actor, queue Queue, do
 	if err := mayReadQueues(actor); err != nil {
 		return nil, err
 	}
-	if !seesAll(actor) {
-		return nil, fault.Say(fault.Denied, "A labeler sees counts: what comes next is the queue's to say.")
+	if !seesAll(actor) || queue.Blind && actor.May(auth.Label) {
+		return nil, fault.Say(fault.Denied, "Whoever labels sees counts: what comes next is the queue's to say.")
 	}
 	rows, _ := s.DB.Query(ctx, briefQuery+`
 		WHERE i.queue_id = $1 AND i.removed_at IS NULL AND (i.labeled >= i.wanted) = $2

@@ -58,7 +58,7 @@ func buildLabelingOverview(actor auth.Actor, rows []queueRow, week labeling.Toda
 		part.Sentence = "Next: " + best.Queue.Title + "."
 		part.Detail = ui.CountOf(free, "item waits", "items wait") + " in all queues."
 		if half, n, ok := best.Gain.Next(); ok {
-			part.Detail += fmt.Sprintf(" %s of labels there brings the rate to ±%s points.", capital(ui.WorkTime(best.Gain.Work(n))), trimNumber(100*half))
+			part.Detail += fmt.Sprintf(" %s of labels there brings the rate to %s.", capital(ui.WorkTime(best.Gain.Work(n))), pointsWords(half))
 		}
 		part.Start = &ui.Button{Label: "Start", Submit: true, Form: "start", Act: ui.ActSubmit}
 		part.Panels = append(part.Panels, startForm())

@@ -194,7 +194,7 @@ func cellGrid(a artifactOf, evidence formulaEvidence) templ.Component {
 		grid.Rows = append(grid.Rows, line)
 	}
 	if len(evidence.Trace) > 0 {
-		grid.Caption = "Cells the formula reads are marked."
+		grid.Caption = "Counted cells are marked."
 	}
 	return grid
 }

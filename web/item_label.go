@@ -254,7 +254,16 @@ func gainWords(gain labeling.Gain) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("±%s points after %s", strconv.FormatFloat(100*half, 'f', -1, 64), ui.WorkTime(gain.Work(labels)))
+	return pointsWords(half) + " after " + ui.WorkTime(gain.Work(labels))
+}
+
+// pointsWords are half a width in a sentence: "±2 points".
+func pointsWords(half float64) string {
+	words := "±" + trimNumber(100*half) + " points"
+	if words == "±1 points" {
+		return "±1 point"
+	}
+	return words
 }
 
 func buildQuestions(item labeling.Item, a labeling.Answer) templ.Component {
@@ -331,7 +340,7 @@ func buildItemHead(item labeling.Item, verdicts []Verdict) ui.ItemHead {
 		Events: len(item.Snapshot.Around),
 	}
 	var flags []any
-	for _, flag := range item.Flags {
+	for _, flag := range byGravity(item.Flags) {
 		if item.Queue.VerdictHidden && flag.Reason == "validator_failed" {
 			continue
 		}

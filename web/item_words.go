@@ -1,11 +1,14 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"assay/labeling"
+	"assay/telemetry"
 	"assay/web/ui"
 )
 
@@ -144,6 +147,19 @@ func flagChip(f labeling.ItemFlag) ui.Chip {
 		chip.Icon, chip.Text = ui.IconFlag, labelWords(f.Reason)
 	}
 	return chip
+}
+
+// byGravity puts the flag that weighs most first.
+func byGravity(flags []labeling.ItemFlag) []labeling.ItemFlag {
+	sorted := slices.Clone(flags)
+	rank := func(f labeling.ItemFlag) int {
+		if at := slices.Index(telemetry.Reasons, telemetry.Reason(f.Reason)); at >= 0 {
+			return at
+		}
+		return len(telemetry.Reasons)
+	}
+	slices.SortStableFunc(sorted, func(a, b labeling.ItemFlag) int { return cmp.Compare(rank(a), rank(b)) })
+	return sorted
 }
 
 // shortFlag is why an item is here, in a table cell.

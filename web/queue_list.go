@@ -194,7 +194,7 @@ func runNote(run labeling.Run, now time.Time) queueNote {
 	}
 	return queueNote{
 		Title: "What the rules did last",
-		Text: ui.CountOf(run.Considered, "response") + " considered " + ui.Age(now.Sub(at)) + " ago: " + ui.Count(run.Added) + " added, " +
+		Text: ui.CountOf(run.Considered, "response") + " considered " + ago(now.Sub(at)) + ": " + ui.Count(run.Added) + " added, " +
 			ui.Count(run.Flagged) + " with a further reason, " + ui.Count(run.LeftOut) + " beyond a cap, " + ui.Count(run.Unread) + " without text that may be read.",
 	}
 }
@@ -215,6 +215,14 @@ func (s *site) queuesNext(c *fiber.Ctx) error {
 		return err
 	}
 	return s.see(c, "/items/"+itemID(r.ItemID))
+}
+
+// ago is an age as a sentence has it.
+func ago(d time.Duration) string {
+	if age := ui.Age(d); age != "just now" {
+		return age + " ago"
+	}
+	return "just now"
 }
 
 func pathPart(text string) string { return url.PathEscape(text) }

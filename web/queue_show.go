@@ -246,7 +246,7 @@ func queueTable(q shownQueue, filter queueFilter) ui.Table {
 func itemRow(b labeling.Brief, now time.Time) ui.Row {
 	why := "random"
 	if len(b.Flags) > 0 {
-		why = shortFlag(b.Flags[0])
+		why = shortFlag(byGravity(b.Flags)[0])
 		if more := len(b.Flags) - 1; more > 0 {
 			why += fmt.Sprintf(" and %d more", more)
 		}
@@ -297,7 +297,7 @@ func hourBuys(q shownQueue) (*ui.LineChart, string) {
 		return &chart, "At the present pace the next three hours do not reach another whole step."
 	}
 	share := int(100 * q.Queue.MeasurementShare)
-	mix := fmt.Sprintf("Harm %d, measurement %d: ±%s points after %s.", 100-share, share, trimNumber(100*half), ui.WorkTime(q.Gain.Work(n)))
+	mix := fmt.Sprintf("Harm %d, measurement %d: %s after %s.", 100-share, share, pointsWords(half), ui.WorkTime(q.Gain.Work(n)))
 	if other, ok := q.Other.Reaches(half); ok && share != 40 {
 		mix += fmt.Sprintf(" At 60/40: after %s.", ui.WorkTime(q.Other.Work(other)))
 	}
@@ -307,7 +307,7 @@ func hourBuys(q shownQueue) (*ui.LineChart, string) {
 func whoIsHere(here []labeling.Worker, now time.Time) *ui.Facts {
 	facts := &ui.Facts{Small: true, Ruled: true}
 	for _, w := range here {
-		words := ui.CountOf(w.Labels, "label") + ", " + ui.Age(now.Sub(w.Last)) + " ago"
+		words := ui.CountOf(w.Labels, "label") + ", " + ago(now.Sub(w.Last))
 		if w.Holds > 0 {
 			words = ui.CountOf(w.Labels, "label") + ", reading now"
 		}
