@@ -14,7 +14,7 @@ import (
 func needParts(t *testing.T) {
 	t.Helper()
 	if err := Ready(); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 }
 
