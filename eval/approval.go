@@ -159,7 +159,7 @@ func (s *Store) insertApproval(ctx context.Context, tx pgx.Tx, actor auth.Actor,
 	}
 	a := Approval{
 		HandoffID: h.ID, PersonID: actor.ID, PersonName: actor.Name, Decision: decision, Meaning: ApproveMeaning,
-		EvidenceHash: evidenceHash, SteppedUpAt: actor.SteppedUp.UTC(), SignedAt: now, ExpiresAt: now.Add(ApprovalLasts), Unopened: unopened,
+		EvidenceHash: evidenceHash, SteppedUpAt: actor.SteppedUp.UTC().Truncate(time.Microsecond), SignedAt: now, ExpiresAt: now.Add(ApprovalLasts), Unopened: unopened,
 	}
 	if decision == "reject" {
 		a.Meaning = RejectMeaning

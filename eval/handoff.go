@@ -301,6 +301,9 @@ func (s *Store) Comment(ctx context.Context, actor auth.Actor, handoffID int64, 
 	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO handoff_comments (handoff_id, author, text, written_at) VALUES ($1, $2, $3, $4)`,
 			handoffID, actor.ID, text, s.now())
+		if postgres.Violates(err, "handoff_comments_handoff_id_fkey") {
+			return fmt.Errorf("comment on handoff %d: %w", handoffID, fault.NotFound)
+		}
 		if err != nil {
 			return err
 		}

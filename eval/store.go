@@ -24,9 +24,12 @@ type Store struct {
 	Clock   func() time.Time // nil is time.Now
 }
 
+// now is the time as PostgreSQL keeps it: what is signed must be what is read
+// back.
 func (s *Store) now() time.Time {
+	now := time.Now
 	if s.Clock != nil {
-		return s.Clock().UTC()
+		now = s.Clock
 	}
-	return time.Now().UTC().Truncate(time.Microsecond)
+	return now().UTC().Truncate(time.Microsecond)
 }
