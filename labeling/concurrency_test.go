@@ -368,6 +368,7 @@ func TestSixtyFourLabelersShareNothingLoseNothingDoubleNothing(t *testing.T) {
 	}, 64)
 	took := time.Since(start)
 
+	finish(t, s, queue)
 	// A third reading may have been called in by two that differ.
 	rows, _ := pool.Query(t.Context(), `SELECT id, wanted FROM items`)
 	var id int64
@@ -375,7 +376,6 @@ func TestSixtyFourLabelersShareNothingLoseNothingDoubleNothing(t *testing.T) {
 	if _, err := pgx.ForEachRow(rows, []any{&id, &want}, func() error { wanted[id] = want; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	finish(t, s, queue)
 	h.acts = append(h.acts, finished(t, pool, h)...)
 	for i, complaint := range check(t.Context(), pool, h, wanted) {
 		if i < 10 {
