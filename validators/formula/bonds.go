@@ -12,7 +12,7 @@ func bondFunctions() []function {
 		{name: "COUPNUM", params: "xxx[x", run: coupon(func(k coupons) Value { return NumberOf(k.n) })},
 		{name: "COUPDAYBS", params: "xxx[x", run: coupon(func(k coupons) Value { return NumberOf(k.passed) })},
 		{name: "COUPDAYS", params: "xxx[x", run: coupon(func(k coupons) Value { return NumberOf(k.length) })},
-		{name: "COUPDAYSNC", params: "xxx[x", run: coupon(func(k coupons) Value { return NumberOf(k.left) })},
+		{name: "COUPDAYSNC", params: "xxx[x", run: coupon(func(k coupons) Value { return NumberOf(k.toNext) })},
 		{name: "PRICE", params: "xxxxxx[x", run: price},
 		{name: "YIELD", params: "xxxxxx[x", run: yield},
 		{name: "DURATION", params: "xxxxx[x", run: func(c *call) Value { return c.duration(false) }},
@@ -31,6 +31,8 @@ func bondFunctions() []function {
 		{name: "TBILLEQ", params: "xxx", run: tbillEq},
 		{name: "AMORLINC", params: "xxxxxx[x", run: amorLinc},
 		{name: "AMORDEGRC", params: "xxxxxx[x", run: amorDegrc},
+		{name: "ODDFPRICE", params: "xxxxxxxx[x", run: oddFPrice},
+		{name: "ODDFYIELD", params: "xxxxxxxx[x", run: oddFYield},
 		{name: "ODDLPRICE", params: "xxxxxxx[x", run: oddLPrice},
 		{name: "ODDLYIELD", params: "xxxxxxx[x", run: oddLYield},
 	}
@@ -58,6 +60,7 @@ type coupons struct {
 	previous, next       int
 	n                    float64 // coupons still to come
 	passed, left, length float64 // days
+	toNext               float64 // days as COUPDAYSNC has them
 }
 
 // addMonths moves a day by months; the end of a month stays the end.
@@ -90,19 +93,43 @@ func couponsOf(settlement, maturity, frequency int, basis dayCount) coupons {
 	k.next = addMonths(maturity, -back+step, toEnd)
 	k.n = float64(back / step)
 	k.passed = basis.between(k.previous, settlement)
+	k.length = basis.couponDays(k.previous, k.next, frequency)
+	k.left = k.length - k.passed
+	k.toNext = daysToCoupon(settlement, k, basis)
+	return k
+}
+
+// daysToCoupon is COUPDAYSNC, which does not fill COUPDAYBS up to COUPDAYS:
+// Excel counts it on its own, and for US 30/360 between rounded coupon days.
+func daysToCoupon(settlement int, k coupons, basis dayCount) float64 {
+	if basis == 0 {
+		return spanOfCoupon(k.previous, k.next) - k.passed
+	}
+	return basis.between(settlement, k.next)
+}
+
+// spanOfCoupon counts a whole period by US 30/360, where the last day of a
+// month is the 30th at the period's end too.
+func spanOfCoupon(from, to int) float64 {
+	a, b := civilOf(from), civilOf(to)
+	if a.day == 31 || endOfFebruary(a) {
+		a.day = 30
+	}
+	if b.day == 31 || endOfFebruary(b) {
+		b.day = 30
+	}
+	return float64(span360(a, b))
+}
+
+// couponDays is the length of a coupon period from one day to another.
+func (basis dayCount) couponDays(from, to, frequency int) float64 {
 	switch basis {
 	case 1:
-		k.length = float64(k.next - k.previous)
+		return float64(to - from)
 	case 3:
-		k.length = 365 / float64(frequency)
-	default:
-		k.length = 360 / float64(frequency)
+		return 365 / float64(frequency)
 	}
-	k.left = float64(k.next - settlement)
-	if basis == 0 || basis == 4 {
-		k.left = k.length - k.passed
-	}
-	return k
+	return 360 / float64(frequency)
 }
 
 // term reads settlement and maturity.
@@ -168,11 +195,7 @@ func yield(c *call) Value {
 		base := pr/100 + k.passed/k.length*paid
 		return NumberOf((redemption/100 + paid - base) / base * frequency * k.length / k.left)
 	}
-	r, found := root(func(y float64) float64 { return priceOf(k, rate, y, redemption, frequency) - pr }, math.Max(rate, 0.01))
-	if !found {
-		return errNum
-	}
-	return NumberOf(r)
+	return c.root(func(y float64) float64 { return priceOf(k, rate, y, redemption, frequency) - pr }, math.Max(rate, 0.01))
 }
 
 func (c *call) duration(modified bool) Value {
@@ -268,7 +291,8 @@ func (c *call) maturityParts() (whole, rest, passed float64, ok bool) {
 	if basis != 1 {
 		year = basis.yearDays(0, 0)
 	}
-	return basis.between(issue, maturity) / year, basis.between(settlement, maturity) / year, basis.between(issue, settlement) / year, true
+	whole, passed = basis.between(issue, maturity)/year, basis.between(issue, settlement)/year
+	return whole, whole - passed, passed, true
 }
 
 func priceMat(c *call) Value {
@@ -288,8 +312,9 @@ func yieldMat(c *call) Value {
 	return NumberOf((1 + whole*c.num(3) - base) / base / rest)
 }
 
-// accrint accrues from issue, or from the first coupon period on, in quasi
-// coupon periods counted back from the first interest day.
+// accrint counts coupon periods back from the one before the first interest day
+// to the issue, and adds what settlement is past that day: less than nothing,
+// where the first interest is further away than a period.
 func accrint(c *call) Value {
 	issue, ok1 := c.day(0)
 	first, ok2 := c.day(1)
@@ -299,32 +324,37 @@ func accrint(c *call) Value {
 	if !ok1 || !ok2 || !ok3 || !known || rate <= 0 || par <= 0 || !couponFrequency(frequency) || issue >= settlement || issue == 0 {
 		return errNum
 	}
-	from := issue
 	if !c.flagOr(7, true) && settlement > first {
-		from = first
+		issue = first
 	}
 	step := 12 / frequency
 	d := civilOf(first)
 	toEnd := d.day == daysInMonth(d.year, d.month)
-	start, k := first, 0
-	for start > from {
-		k--
-		start = addMonths(first, k*step, toEnd)
-	}
-	total := 0.0
-	for start < settlement {
+	k := -step
+	for settlement > first && addMonths(first, k+step, toEnd) < settlement {
 		c.e.spend(1)
-		k++
-		end := addMonths(first, k*step, toEnd)
-		length := 360 / float64(frequency)
-		switch basis {
-		case 1:
-			length = float64(end - start)
-		case 3:
-			length = 365 / float64(frequency)
+		k += step
+	}
+	start, end := addMonths(first, k, toEnd), addMonths(first, k+step, toEnd)
+	total := basis.between(max(issue, start), settlement) / basis.couponDays(start, end, frequency)
+	for start > issue {
+		c.e.spend(1)
+		k -= step
+		start, end = addMonths(first, k, toEnd), start
+		if issue <= start {
+			total++
+			continue
 		}
-		total += basis.between(max(start, from), min(end, settlement)) / length
-		start = end
+		length := 365 / float64(frequency)
+		switch basis {
+		case 0:
+			length = spanOfCoupon(start, end)
+		case 1, 4:
+			length = basis.between(start, end)
+		case 2:
+			length = dayCount(0).between(start, end)
+		}
+		total += basis.between(issue, end) / length
 	}
 	return NumberOf(par * rate / float64(frequency) * total)
 }
@@ -386,68 +416,113 @@ func tbillEq(c *call) Value {
 	return NumberOf((-2*t + 2*math.Sqrt(t*t-(2*t-1)*(1-1/p))) / (2*t - 1))
 }
 
-// depreciation reads what AMORLINC and AMORDEGRC share.
-func (c *call) depreciation() (cost, salvage, period, rate, first float64, ok bool) {
+// writeOff is what AMORLINC and AMORDEGRC share: an asset written off at a rate
+// over a life of whole years.
+type writeOff struct {
+	cost, salvage, period, rate, life float64
+	first                             float64 // the part of a year in the first period
+}
+
+func (c *call) writeOff() (writeOff, bool) {
 	bought, ok1 := c.day(1)
 	end, ok2 := c.day(2)
 	basis, known := c.basisArg(6)
-	cost, salvage, period, rate = c.num(0), c.num(3), math.Trunc(c.num(4)), c.num(5)
-	if !ok1 || !ok2 || !known || basis == 2 || cost < 0 || salvage < 0 || salvage > cost || period < 0 || rate <= 0 || bought > end {
-		return 0, 0, 0, 0, 0, false
+	w := writeOff{cost: c.num(0), salvage: c.num(3), period: c.num(4), rate: c.num(5)}
+	if !ok1 || !ok2 || !known || basis == 2 || w.cost < 0 || w.salvage < 0 || w.salvage > w.cost || w.period < 0 || w.rate <= 0 || bought > end {
+		return w, false
 	}
-	return cost, salvage, period, rate, basis.years(bought, end), true
+	w.life = math.Ceil(1/w.rate - 1e-9)
+	year := 360.0
+	switch basis {
+	case 1, 3:
+		year = 365
+		if basis == 1 && leapYear(civilOf(bought).year) {
+			year = 366
+		}
+		bought, end = withoutLeapDay(bought), withoutLeapDay(end)
+	}
+	w.first = basis.between(bought, end) / year
+	return w, true
+}
+
+// withoutLeapDay takes 29 February for the 28th.
+func withoutLeapDay(day int) int {
+	if d := civilOf(day); d.month == 2 && d.day == 29 {
+		return day - 1
+	}
+	return day
+}
+
+// begin is what the first period takes at a rate, and the life from then on: a
+// first period of no length counts as a whole one.
+func (w writeOff) begin(rate float64) (loss, life float64) {
+	loss, life = w.first*rate*w.cost, w.life+1
+	if loss == 0 {
+		loss, life = rate*w.cost, w.life
+	}
+	return math.Min(loss, w.cost-w.salvage), life
 }
 
 func amorLinc(c *call) Value {
-	cost, salvage, period, rate, first, ok := c.depreciation()
+	w, ok := c.writeOff()
 	if !ok {
 		return errNum
 	}
-	each, begin := cost*rate, first*rate*cost
-	full := math.Trunc((cost - salvage - begin) / each)
-	switch {
-	case period == 0:
-		return NumberOf(begin)
-	case period <= full:
-		return NumberOf(each)
-	case period == full+1:
-		return NumberOf(cost - salvage - each*full - begin)
+	if w.cost == w.salvage || w.period > w.life {
+		return zero
 	}
-	return zero
+	begin, _ := w.begin(w.rate)
+	if w.period == 0 {
+		return NumberOf(begin)
+	}
+	loss, left := w.rate*w.cost, w.cost-w.salvage-begin
+	for i := 1.0; i <= w.period; i++ {
+		c.e.spend(1)
+		loss = math.Min(loss, left)
+		left = math.Max(0, left-loss)
+	}
+	return NumberOf(loss)
 }
 
 func amorDegrc(c *call) Value {
-	cost, salvage, period, rate, first, ok := c.depreciation()
-	if !ok {
+	w, ok := c.writeOff()
+	years := 1 / w.rate
+	if !ok || years < 3 || years > 4 && years < 5-1e-9 {
 		return errNum
 	}
-	life := 1 / rate
-	factor := 1.0
+	if w.cost == w.salvage || w.period > w.life {
+		return zero
+	}
+	rate := 2.5 * w.rate
 	switch {
-	case life < 3:
-	case life < 5:
-		factor = 1.5
-	case life <= 6:
-		factor = 2
-	default:
-		factor = 2.5
+	case w.life <= 4:
+		rate = 1.5 * w.rate
+	case w.life <= 6:
+		rate = 2 * w.rate
 	}
-	rate *= factor
-	loss := rounded(first*rate*cost, 0, halfUp)
-	cost -= loss
-	rest := cost - salvage
-	for i := 0.0; i < period; i++ {
-		c.e.spend(5)
-		loss = rounded(rate*cost, 0, halfUp)
-		if rest -= loss; rest < 0 {
-			if left := period - i; left == 1 || left == 2 {
-				return NumberOf(rounded(cost*0.5, 0, halfUp))
-			}
-			return zero
+	begin, life := w.begin(rate)
+	loss := rounded(begin, 0, halfUp)
+	left := w.cost - loss
+	for i := 1.0; i <= w.period; i++ {
+		c.e.spend(1)
+		loss = rate * left
+		switch {
+		case left < w.salvage:
+			loss = 0
+		case life-i == 3:
+			loss, rate = left/2, 1
 		}
-		cost -= loss
+		left -= loss
 	}
-	return NumberOf(loss)
+	if w.period > 0 && w.period < 1 {
+		return zero
+	}
+	return NumberOf(rounded(loss, 0, halfUp))
+}
+
+// oddDays counts days for the odd periods, never less than none.
+func (basis dayCount) oddDays(from, to int) float64 {
+	return math.Max(0, basis.between(from, to))
 }
 
 // oddLast reads a bond whose last coupon period is irregular and counts it in
@@ -461,24 +536,27 @@ func (c *call) oddLast() (whole, passed, left float64, ok bool) {
 	if !ok || !known || !usual || !couponFrequency(frequency) || last > settlement || c.num(3) < 0 || c.num(5) <= 0 {
 		return 0, 0, 0, false
 	}
+	span := basis.oddDays
+	if basis == 0 {
+		span = func(from, to int) float64 { return math.Max(0, spanOfCoupon(from, to)) }
+	}
 	step := 12 / frequency
 	for start := last; start < maturity; {
 		c.e.spend(1)
 		end := addMonths(start, step, false)
-		length := 360 / float64(frequency)
-		switch basis {
-		case 1:
-			length = float64(end - start)
-		case 3:
-			length = 365 / float64(frequency)
+		length := span(start, end)
+		days := length
+		if end >= maturity {
+			days = span(start, maturity)
 		}
-		whole += basis.between(start, min(end, maturity)) / length
-		if start < settlement {
-			passed += basis.between(start, min(end, settlement)) / length
+		whole += days / length
+		switch {
+		case end < settlement:
+			passed += days / length
+		case start < settlement:
+			passed += basis.oddDays(start, settlement) / length
 		}
-		if end > settlement {
-			left += basis.between(max(start, settlement), min(end, maturity)) / length
-		}
+		left += basis.oddDays(max(start, settlement), min(end, maturity)) / length
 		start = end
 	}
 	return whole, passed, left, true
@@ -503,4 +581,116 @@ func oddLYield(c *call) Value {
 	paid := 100 * c.num(3) / f
 	base := c.num(4) + passed*paid
 	return NumberOf((c.num(5) + whole*paid - base) / base * f / left)
+}
+
+// oddFirst is a bond whose first coupon period is irregular.
+type oddFirst struct {
+	settlement, maturity, issue, first, frequency int
+	rate, redemption                              float64
+	basis                                         dayCount
+}
+
+func (c *call) oddFirst() (b oddFirst, ok bool) {
+	var known, said, usual bool
+	b.settlement, b.maturity, ok = c.term()
+	b.issue, known = c.day(2)
+	b.first, said = c.day(3)
+	b.rate, b.redemption, b.frequency = c.num(4), c.num(6), c.whole(7)
+	b.basis, usual = c.basisArg(8)
+	if !ok || !known || !said || !usual || !couponFrequency(b.frequency) || b.rate < 0 || b.redemption <= 0 ||
+		b.maturity <= b.first || b.first <= b.settlement || b.settlement <= b.issue {
+		return b, false
+	}
+	// The first coupon day has to be one of those counted back from maturity.
+	k := couponsOf(b.first, b.maturity, b.frequency, b.basis)
+	return b, k.previous == b.first
+}
+
+// price is the price of 100 at a yield.
+func (b oddFirst) price(e *evaluator, yield float64) float64 {
+	m := float64(b.frequency)
+	paid, y := 100*b.rate/m, 1+yield/m
+	toFirst := couponsOf(b.settlement, b.first, b.frequency, b.basis)
+	length := toFirst.length
+	discounted := func(amount, periods float64) float64 { return amount / math.Pow(y, periods) }
+	if first := b.basis.oddDays(b.issue, b.first); first < length {
+		n := couponsOf(b.settlement, b.maturity, b.frequency, b.basis).n
+		part := b.basis.oddDays(b.settlement, b.first) / length
+		e.spend(int(n))
+		total := discounted(b.redemption, n-1+part) + discounted(paid*first/length, part)
+		for i := 1.0; i < n; i++ {
+			total += discounted(paid, i+part)
+		}
+		return total - paid*b.basis.oddDays(b.issue, b.settlement)/length
+	}
+	// A long first period is counted in ordinary ones, back from the first coupon.
+	step := 12 / b.frequency
+	whole, passed := 0.0, 0.0
+	end := b.first
+	for i := couponsOf(b.issue, b.first, b.frequency, b.basis).n; i >= 1; i-- {
+		e.spend(1)
+		start := addMonths(end, -step, false)
+		period := length
+		if b.basis == 1 {
+			period = b.basis.oddDays(start, end)
+		}
+		days := period
+		if i == 1 {
+			days = b.basis.oddDays(b.issue, end)
+		}
+		whole += days / period
+		passed += b.basis.oddDays(max(b.issue, start), min(b.settlement, end)) / period
+		end = start
+	}
+	left := length - b.basis.between(toFirst.previous, b.settlement)
+	if b.basis == 2 || b.basis == 3 {
+		left = b.basis.oddDays(b.settlement, toFirst.next)
+	}
+	n := couponsOf(b.first, b.maturity, b.frequency, b.basis).n
+	wait := left/length + b.periodsToFirst(step)
+	e.spend(int(n))
+	total := discounted(b.redemption, wait+n) + discounted(paid*whole, wait)
+	for i := 1.0; i <= n; i++ {
+		total += discounted(paid, i+wait)
+	}
+	return total - paid*passed
+}
+
+// periodsToFirst counts the whole periods from settlement to the first coupon.
+func (b oddFirst) periodsToFirst(step int) float64 {
+	d, s := civilOf(b.first), civilOf(b.settlement)
+	last := daysInMonth(d.year, d.month)
+	toEnd := d.day == last
+	if !toEnd && d.month != 2 && d.day > 28 {
+		toEnd = s.day == daysInMonth(s.year, s.month)
+	}
+	start := addMonths(b.settlement, 0, toEnd)
+	n := 0.0
+	if b.settlement < start {
+		n++
+	}
+	for day := addMonths(start, step, toEnd); day < b.first; day = addMonths(day, step, toEnd) {
+		n++
+	}
+	return n
+}
+
+func oddFPrice(c *call) Value {
+	b, ok := c.oddFirst()
+	if !ok || c.num(5) < 0 {
+		return errNum
+	}
+	return NumberOf(b.price(c.e, c.num(5)))
+}
+
+func oddFYield(c *call) Value {
+	b, ok := c.oddFirst()
+	pr := c.num(5)
+	if !ok || pr <= 0 {
+		return errNum
+	}
+	years := b.basis.between(b.settlement, b.maturity)
+	above := pr - 100
+	guess := (b.rate*years*100 - above) / (above/4 + years*above/2 + years*100)
+	return c.root(func(y float64) float64 { return b.price(c.e, y) - pr }, guess)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +73,7 @@ const (
 	ReasonType       = "type_differs"
 	ReasonCells      = "needs_cells"
 	ReasonReading    = "reading_differs"
+	ReasonTrial      = "found_by_trial"
 )
 
 // Outcome is the verdict on one formula.
@@ -397,11 +399,17 @@ func (j *judge) compared(out Outcome, r Result) Outcome {
 	if r.Blocked && j.want.Error() == ErrSpill {
 		return out.with(Pass, ReasonEqual, "The formula gives #SPILL!, as expected: filled cells stand in its way.")
 	}
+	if r.Coarse >= byTrial && r.Value.isNumber() && j.want.isNumber() && math.Abs(r.Value.num-j.want.num) <= byTrial/10 {
+		c.Equal = true
+	}
 	if c.Equal {
 		return out.with(Pass, ReasonEqual, fmt.Sprintf("The formula gives %s, as expected.", shown(r.Value)))
 	}
 	if c.Type {
 		return out.with(Inconclusive, ReasonType, "The formula is right but for the type: "+c.Why+".")
+	}
+	if j.byTrial(r) {
+		return out.with(Inconclusive, ReasonTrial, fmt.Sprintf("The formula seeks a solution by trial, and Excel may end at another than %s.", shown(r.Value)))
 	}
 	if len(j.in.Cells) == 0 && len(r.Trace) > 0 {
 		return out.with(Inconclusive, ReasonCells, "The formula reads cells, and none were given.")
@@ -414,4 +422,16 @@ func (j *judge) compared(out Outcome, r Result) Outcome {
 		reason = ReasonErrorValue
 	}
 	return out.with(Fail, reason, "The formula is wrong: "+c.Why+".")
+}
+
+// byTrial tells whether a difference may come from how Excel seeks a solution:
+// it gives up after some steps, and XIRR then shows a number next to nothing.
+func (j *judge) byTrial(r Result) bool {
+	if r.Coarse < byTrial {
+		return false
+	}
+	if r.Doubtful || j.want.Error() == ErrNum {
+		return true
+	}
+	return j.want.isNumber() && j.want.num != 0 && math.Abs(j.want.num) < 1e-8
 }

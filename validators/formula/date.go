@@ -304,18 +304,13 @@ func span360(a, b civil) int {
 // 3 actual/365, 4 European 30/360.
 type dayCount int
 
-// nasd adjusts two days for US 30/360.
+// nasd adjusts two days for US 30/360. A period that starts at the end of
+// February keeps an end on a 31st.
 func nasd(a, b civil) (civil, civil) {
-	switch {
-	case endOfFebruary(a) && endOfFebruary(b):
-		a.day, b.day = 30, 30
-	case endOfFebruary(a):
-		a.day = 30
-	}
-	if b.day == 31 && a.day >= 30 {
+	if endOfFebruary(a) && endOfFebruary(b) || b.day == 31 && a.day >= 30 {
 		b.day = 30
 	}
-	if a.day == 31 {
+	if a.day == 31 || endOfFebruary(a) {
 		a.day = 30
 	}
 	return a, b

@@ -9,20 +9,21 @@ import (
 
 // evaluator carries one evaluation: its budget, its trace, its way to the cells.
 type evaluator struct {
-	ctx     context.Context
-	book    *Workbook
-	entered Entered
-	limits  Limits
-	steps   int
-	bytes   int
-	depth   int
-	calls   int
-	nested  int // inside another cell's formula: its reads are not the formula's own
-	trace   tracer
-	naming  map[string]bool  // defined names being evaluated
-	unnamed map[string]node  // names nobody knows, with where they stand
-	texts   map[string]match // compiled criteria and patterns
-	coarse  float64          // see Result.Coarse
+	ctx      context.Context
+	book     *Workbook
+	entered  Entered
+	limits   Limits
+	steps    int
+	bytes    int
+	depth    int
+	calls    int
+	nested   int // inside another cell's formula: its reads are not the formula's own
+	trace    tracer
+	naming   map[string]bool  // defined names being evaluated
+	unnamed  map[string]node  // names nobody knows, with where they stand
+	texts    map[string]match // compiled criteria and patterns
+	coarse   float64          // see Result.Coarse
+	doubtful bool             // see Result.Doubtful
 }
 
 // frame is where a node is evaluated: which cell, which reading, which names.

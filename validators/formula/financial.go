@@ -106,16 +106,29 @@ func rate(c *call) Value {
 		}
 		return pv*growth + p*(1+r*due)*annuity + fv
 	}
-	r, ok := root(balance, c.numOr(5, 0.1))
+	r, ok := newton(balance, c.numOr(5, 0.1))
 	if !ok {
+		c.e.doubtful = true
 		return errNum
 	}
 	return NumberOf(r)
 }
 
 // root looks for a zero above -1: by Newton's method from the guess, and where
-// that runs away by halving between a change of sign near it.
-func root(f func(float64) float64, guess float64) (float64, bool) {
+// that runs away, which Excel may put up with, by halving between a change of
+// sign near it.
+func (c *call) root(f func(float64) float64, guess float64) Value {
+	if r, ok := newton(f, guess); ok {
+		return NumberOf(r)
+	}
+	c.e.doubtful = true
+	if r, ok := bisected(f, guess); ok && guess > -1 {
+		return NumberOf(r)
+	}
+	return errNum
+}
+
+func newton(f func(float64) float64, guess float64) (float64, bool) {
 	if guess <= -1 {
 		return 0, false
 	}
@@ -128,21 +141,18 @@ func root(f func(float64) float64, guess float64) (float64, bool) {
 			return x, true
 		}
 		if slope == 0 || math.IsNaN(y) || math.IsInf(y, 0) || math.IsNaN(slope) {
-			break
+			return 0, false
 		}
 		next := x - y/slope
 		if next <= -1 {
 			next = (x - 1) / 2
 		}
-		if math.Abs(next-x) < 1e-14*math.Max(1e-3, math.Abs(next)) {
-			return next, plausible(f, next)
-		}
-		if i > 25 && math.Abs(next-x) < 1e-11 {
+		if near := math.Abs(next - x); near < 1e-14*math.Max(1e-3, math.Abs(next)) || i > 25 && near < 1e-11 {
 			return next, plausible(f, next)
 		}
 		x = next
 	}
-	return bisected(f, guess)
+	return 0, false
 }
 
 // plausible tells whether f changes sign about x, or is as good as zero there.
@@ -315,17 +325,29 @@ func irr(c *call) Value {
 		return errNum
 	}
 	c.e.spend(100 * len(values))
-	r, ok := root(func(r float64) float64 {
+	c.e.doubtful = c.e.doubtful || turns(values) > 1
+	return c.root(func(r float64) float64 {
 		total := 0.0
 		for i := len(values) - 1; i >= 0; i-- {
 			total = total/(1+r) + values[i]
 		}
 		return total
 	}, c.numOr(1, 0.1))
-	if !ok {
-		return errNum
+}
+
+// turns counts how often payments change sign: more than once, and more than
+// one rate may balance them.
+func turns(values []float64) int {
+	n, last := 0, 0.0
+	for _, v := range values {
+		if v*last < 0 {
+			n++
+		}
+		if v != 0 {
+			last = v
+		}
 	}
-	return NumberOf(r)
+	return n
 }
 
 func xirr(c *call) Value {
@@ -344,11 +366,8 @@ func xirr(c *call) Value {
 		return errNum
 	}
 	c.e.spend(200 * len(values))
-	r, ok := root(func(r float64) float64 { return discounted(r, values, days) }, c.numOr(2, 0.1))
-	if !ok {
-		return errNum
-	}
-	return NumberOf(r)
+	c.e.doubtful = c.e.doubtful || turns(values) > 1
+	return c.root(func(r float64) float64 { return discounted(r, values, days) }, c.numOr(2, 0.1))
 }
 
 func mirr(c *call) Value {
@@ -405,6 +424,9 @@ func syd(c *call) Value {
 
 func db(c *call) Value {
 	cost, salvage, life, period, month := c.num(0), c.num(1), c.num(2), math.Trunc(c.num(3)), math.Trunc(c.numOr(4, 12))
+	if c.num(3) > 0 { // part of the first year is the first year
+		period = math.Max(1, period)
+	}
 	if cost < 0 || salvage < 0 || life <= 0 || period < 1 || month < 1 || month > 12 || period > life+1 || period > life && month == 12 {
 		return errNum
 	}
@@ -433,7 +455,7 @@ func ddb(c *call) Value {
 	if cost < 0 || salvage < 0 || life <= 0 || period <= 0 || factor <= 0 || period > life {
 		return errNum
 	}
-	return NumberOf(declining(cost, salvage, life, period, factor))
+	return NumberOf(declining(cost, salvage, life, math.Max(1, period), factor))
 }
 
 // declining is the double-declining depreciation of one period.

@@ -19,6 +19,54 @@ func TestFinance(t *testing.T) {
 	})
 }
 
+// What follows is how Excel counts, where the formulas in its manual do not say
+// or say otherwise.
+func TestBondsAsExcelCounts(t *testing.T) {
+	holdsWithin(t, Sheet{}, 1e-7, []fact{
+		// What is left of a coupon period is its nominal length less what passed.
+		{"=DURATION(DATE(1980,2,15),DATE(2000,2,28),100,0.03,1,2)", 8.949173397837}, {"=PRICE(DATE(2007,10,31),DATE(2009,10,1),0.07,0.03,100,1,2)", 107.3360489559}, {"=PRICE(DATE(2007,10,31),DATE(2008,2,29),0.07,0.03,67,1,0)", 68.58726127935},
+		{"=YIELD(DATE(1993,12,31),DATE(2008,2,29),0.07,388.723992795995,100,1,2)", -0.0570630255520339},
+		// A US 30/360 period from the end of February keeps its end on a 31st.
+		{"=COUPDAYSNC(DATE(2007,10,31),DATE(2008,2,29),1,0)", 119}, {"=COUPDAYSNC(DATE(2007,10,31),DATE(2008,2,29),1,4)", 119}, {"=COUPDAYSNC(DATE(1993,2,28),DATE(2000,2,28),2,0)", 178}, {"=COUPDAYSNC(DATE(1993,2,28),DATE(1995,11,30),4,0)", 90}, {"=COUPDAYSNC(DATE(1993,2,28),DATE(1995,11,30),4,4)", 92},
+		{"=PRICEMAT(DATE(1993,12,31),DATE(2000,2,28),DATE(1993,2,28),0.07,0.03,0)", 119.8793269794}, {"=YIELDMAT(DATE(1993,12,31),DATE(2000,2,28),DATE(1990,3,4),0.07,75,0)", 0.108666567613},
+		// Interest is counted back from the day before the first coupon, however far.
+		{"=ACCRINT(DATE(1990,3,4),DATE(1993,3,31),DATE(1992,3,4),0.07,10000,1,2)", 1400}, {"=ACCRINT(DATE(1990,3,4),DATE(2010,7,5),DATE(1992,3,4),0.07,10000,2,1)", 1287.845303867}, {"=ACCRINT(DATE(1993,2,28),DATE(2002,1,2),DATE(1996,3,30),0.07,10000,2,0)", 2158.333333333},
+		// 29 February is the 28th, a purchase in a leap year has 366 days, and
+		// no period takes more than there is.
+		{"=AMORLINC(100,DATE(1998,2,28),DATE(2000,2,29),10,0,0.07,1)", 14}, {"=AMORLINC(100,DATE(1998,2,28),DATE(2000,2,29),10,0,0.07,4)", 14.01944444444}, {"=AMORLINC(200,DATE(1977,5,4),DATE(2009,6,30),10,0,0.07,3)", 190}, {"=AMORLINC(200,DATE(1977,5,4),DATE(2009,6,30),10,1,0.07,3)", 0}, {"=AMORLINC(100,DATE(1998,2,28),DATE(2000,2,29),10,0.3,0.07,3)", 7},
+		{"=AMORDEGRC(100,DATE(1998,2,28),DATE(2000,2,29),50,0,0.15,3)", 50}, {"=AMORDEGRC(100,DATE(1998,2,28),DATE(2000,2,29),50,1,0.3,3)", 23}, {"=AMORDEGRC(200,DATE(1998,2,28),DATE(2000,2,29),10,13,0.07,3)", 6}, {"=AMORDEGRC(100,DATE(1998,2,28),DATE(2000,2,29),10,0.3,0.07,3)", 0}, {"=AMORDEGRC(100,DATE(1998,2,28),DATE(2000,2,29),10,1,0.5,3)", "#NUM!"},
+		{"=ODDLPRICE(DATE(1999,2,28),DATE(2000,2,28),DATE(1998,2,28),0.07,0.03,100,2,0)", 103.7180731889}, {"=ODDLPRICE(DATE(2008,6,30),DATE(2010,6,30),DATE(2000,5,14),0.1,0.1,100,2,2)", 86.45380434783},
+		// A first period longer than a coupon's.
+		{"=ODDFPRICE(DATE(1999,2,28),DATE(2010,6,30),DATE(1998,2,28),DATE(2009,6,30),0.07,0.03,100,4,1)", 127.5554755738}, {"=ODDFPRICE(DATE(1978,5,4),DATE(2008,2,29),DATE(1977,5,4),DATE(1999,2,28),0.07,0.03,100,2,2)", 143.4330067733}, {"=ODDFPRICE(DATE(2008,11,11),DATE(2021,3,1),DATE(2008,10,15),DATE(2009,4,1),0.0785,0.0625,100,2,1)", "#NUM!"},
+		{"=TBILLEQ(DATE(1993,2,28),DATE(1994,2,14),0.75)", 1.932789175562}, {"=DB(100,10,13,0.3,4)", 5.4}, {"=DDB(100,10,13,0.3,3)", 23.07692307692},
+		{"=YEARFRAC(DATE(2007,2,28),DATE(2007,10,31),0)", 241.0 / 360}, {"=DAYS360(DATE(2007,2,28),DATE(2007,10,31))", 240},
+	})
+}
+
+// Where Excel seeks a solution by trial, it may stop early, elsewhere or not at all.
+func TestFoundByTrial(t *testing.T) {
+	for _, c := range []struct {
+		formula  string
+		expected Expected
+		verdict  string
+		reason   string
+	}{
+		{"=IRR({-100,10,10,100})", Expected{Value: 0.0688601791}, Pass, ReasonEqual},
+		{"=IRR({-100,10,10,100})", Expected{Value: 0.07}, Fail, ReasonWrongValue},
+		{"=IRR({-100,10,10,100})", Expected{Error: "#NUM!"}, Inconclusive, ReasonTrial},
+		{"=IRR({-100,300,-250,60})", Expected{Value: 0.7}, Inconclusive, ReasonTrial},
+		{"=RATE(10,-10,0,100,0,-0.15)", Expected{Value: 4.334921358464e-9}, Pass, ReasonEqual},
+		{"=RATE(39,-368.954,1653.608)", Expected{Value: 0.2230338105}, Inconclusive, ReasonTrial},
+		{"=RATE(39,-368.954,1653.608)", Expected{Error: "#NUM!"}, Pass, ReasonEqual},
+		{"=XIRR({-100;50},{43831;44197})", Expected{Value: 2.98023223876953e-9}, Inconclusive, ReasonTrial},
+	} {
+		got := Check(t.Context(), Input{Formula: c.formula, Expected: &c.expected})
+		if got.Verdict != c.verdict || got.Reason != c.reason {
+			t.Errorf("%s against %v: %s %s, want %s %s: %s", c.formula, c.expected, got.Verdict, got.Reason, c.verdict, c.reason, got.Message)
+		}
+	}
+}
+
 func TestBonds(t *testing.T) {
 	holdsWithin(t, Sheet{}, 1e-7, []fact{
 		{"=COUPDAYBS(DATE(2011,1,25),DATE(2011,11,15),2,1)", 71}, {"=COUPDAYS(DATE(2011,1,25),DATE(2011,11,15),2,1)", 181}, {"=COUPDAYSNC(DATE(2011,1,25),DATE(2011,11,15),2,1)", 110}, {"=COUPNCD(DATE(2011,1,25),DATE(2011,11,15),2,1)", 40678}, {"=COUPNUM(DATE(2007,1,25),DATE(2008,11,15),2,1)", 4}, {"=COUPPCD(DATE(2011,1,25),DATE(2011,11,15),2,1)", 40497},
@@ -26,6 +74,7 @@ func TestBonds(t *testing.T) {
 		{"=DISC(DATE(2018,7,1),DATE(2048,1,1),97.975,100,1)", 0.000686384169121347}, {"=PRICEDISC(DATE(2008,2,16),DATE(2008,3,1),0.0525,100,2)", 99.7958333333333}, {"=YIELDDISC(DATE(2008,2,16),DATE(2008,3,1),99.795,100,2)", 0.0528225719868}, {"=INTRATE(DATE(2008,2,15),DATE(2008,5,15),1000000,1014420,2)", 0.05768}, {"=RECEIVED(DATE(2008,2,15),DATE(2008,5,15),1000000,0.0575,2)", 1014584.65440710},
 		{"=PRICEMAT(DATE(2008,2,15),DATE(2008,4,13),DATE(2007,11,11),0.061,0.061,0)", 99.9844988755569}, {"=YIELDMAT(DATE(2008,3,15),DATE(2008,11,3),DATE(2007,11,8),0.0625,100.0123,0)", 0.0609543336915387}, {"=ACCRINT(DATE(2008,3,1),DATE(2008,8,31),DATE(2008,5,1),0.1,1000,2,0)", 16.6666666666667}, {"=ACCRINTM(DATE(2008,4,1),DATE(2008,6,15),0.1,1000,3)", 20.5479452054795},
 		{"=TBILLPRICE(DATE(2008,3,31),DATE(2008,6,1),0.09)", 98.45}, {"=TBILLYIELD(DATE(2008,3,31),DATE(2008,6,1),98.45)", 0.0914169629253426}, {"=TBILLEQ(DATE(2008,3,31),DATE(2008,6,1),0.0914)", 0.094151493565943}, {"=AMORLINC(2400,DATE(2008,8,19),DATE(2008,12,31),300,1,0.15,1)", 360}, {"=AMORDEGRC(2400,DATE(2008,8,19),DATE(2008,12,31),300,1,0.15,1)", 776},
+		{"=ODDFPRICE(DATE(2008,11,11),DATE(2021,3,1),DATE(2008,10,15),DATE(2009,3,1),0.0785,0.0625,100,2,1)", 113.597717474079}, {"=ODDFYIELD(DATE(2008,11,11),DATE(2021,3,1),DATE(2008,10,15),DATE(2009,3,1),0.0575,84.5,100,2,0)", 0.0772455415973},
 		{"=ODDLPRICE(DATE(2008,2,7),DATE(2008,6,15),DATE(2007,10,15),0.0375,0.0405,100,2,0)", 99.8782860147213}, {"=ODDLYIELD(DATE(2008,4,20),DATE(2008,6,15),DATE(2007,12,24),0.0375,99.875,100,2,0)", 0.0451922356291692},
 	})
 }

@@ -22,6 +22,7 @@ type Result struct {
 	Unknown  []Unknown // names nobody knows: the cause of a #NAME?
 	Blocked  bool      // the value would spill over filled cells: a current Excel shows #SPILL!
 	Coarse   float64   // the relative error Excel itself makes in the functions called; 0 for none
+	Doubtful bool      // a solution was sought by trial, and Excel may find another or none
 }
 
 // Unknown is a function, name or table the workbook and Excel do not have.
@@ -53,7 +54,7 @@ func (w *Workbook) Evaluate(ctx context.Context, cell, text string, entered Ente
 	value, refusal := e.run(t, at)
 	result.Value, result.Refused, result.Steps = value, refusal, e.steps
 	result.Blocked = w.blocked(value, at)
-	result.Trace, result.Unknown, result.Coarse = e.readsOf(), e.unknowns(), e.coarse
+	result.Trace, result.Unknown, result.Coarse, result.Doubtful = e.readsOf(), e.unknowns(), e.coarse, e.doubtful
 	return result
 }
 
@@ -136,5 +137,9 @@ func (e *evaluator) unknowns() []Unknown {
 // eight digits, or by steps that end when they no longer change the seventh.
 var coarseness = map[string]float64{
 	"BESSELI": 1e-7, "BESSELJ": 1e-7, "BESSELK": 1e-7, "BESSELY": 1e-7,
-	"IRR": 1e-6, "XIRR": 1e-6, "RATE": 1e-6, "YIELD": 1e-6, "ODDLYIELD": 1e-6,
+	"IRR": byTrial, "XIRR": byTrial, "RATE": byTrial, "YIELD": byTrial, "ODDFYIELD": byTrial,
 }
+
+// byTrial is the coarseness of what Excel seeks by trial, absolute where a tenth
+// of it is more.
+const byTrial = 1e-6
