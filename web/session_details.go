@@ -86,16 +86,13 @@ func steps(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineE
 // inputAndOutput is what was asked and answered, all of it text.
 func inputAndOutput(e telemetry.TimelineEvent) []templ.Component {
 	var body []templ.Component
-	prose := func(title, text string) {
+	say := func(title, text string, as templ.Component) {
 		if text != "" {
-			body = append(body, ui.Dim(title), ui.Claim{Text: text})
+			body = append(body, ui.Dim(title), as, ui.Gap{})
 		}
 	}
-	part := func(title, text string) {
-		if text != "" {
-			body = append(body, ui.Dim(title), ui.Code{Well: true, Small: true, Text: text})
-		}
-	}
+	prose := func(title, text string) { say(title, text, ui.Claim{Text: text}) }
+	part := func(title, text string) { say(title, text, ui.Code{Well: true, Small: true, Text: text}) }
 	prose("Asked", e.Prompt)
 	for i, c := range e.Context {
 		title := "Given to rely on"
@@ -203,16 +200,16 @@ func evidenceOf(verdicts []telemetry.VerdictRow) []templ.Component {
 	}
 	var body []templ.Component
 	for _, v := range verdicts {
-		body = append(body, ui.Words(ui.Sign{Mark: ui.MarkOf(v.Verdict), Word: v.Verdict}, " ", ui.Mono(v.Validator+" "+v.Version)), ui.Text(v.Message))
+		body = append(body, ui.Words(ui.Sign{Mark: ui.MarkOf(v.Verdict), Word: v.Verdict}, " ", ui.Mono(v.Validator+" "+v.Version)), ui.Claim{Text: v.Message}, ui.Gap{})
 		if evidence := validJSON(v.Evidence); len(evidence) > 2 {
-			body = append(body, ui.Code{Well: true, Small: true, Text: clip(indented(evidence), 8000)})
+			body = append(body, ui.Code{Well: true, Small: true, Text: clip(indented(evidence), 8000)}, ui.Gap{})
 		}
 		elapsed := v.ElapsedMS
 		facts := []ui.Fact{{Term: "Reason", Value: ui.Mono(v.Reason)}, {Term: "Took", Value: ui.Text(took(&elapsed))}, {Term: "Checked", Value: ui.Time{At: v.At, Style: ui.DayTime}}}
 		if v.InputHash != "" {
 			facts = append(facts, ui.Fact{Term: "Input", Value: ui.Copy{Value: v.InputHash, Name: "Copy input hash"}})
 		}
-		body = append(body, ui.Facts{Small: true, Items: facts})
+		body = append(body, ui.Facts{Small: true, Items: facts}, ui.Gap{})
 	}
 	return body
 }
@@ -232,7 +229,7 @@ func labelsOf(said []telemetry.LabelRow, flags []telemetry.Flag) []templ.Compone
 	if len(flags) == 0 {
 		return body
 	}
-	body = append(body, ui.Dim("Why it was looked at"))
+	body = append(body, ui.Gap{}, ui.Dim("Why it was looked at"))
 	var facts []ui.Fact
 	for _, f := range flags {
 		value := []any{ui.Time{At: f.At, Style: ui.DayTime}}

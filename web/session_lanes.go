@@ -95,6 +95,7 @@ func lanesOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.Timelin
 				l.Bars = joinedBars(l.Bars, t.To/40)
 				makeRoom(l.Bars, t.To)
 				thin(l)
+				nameByLabel(l.Marks)
 				g.Lanes = append(g.Lanes, *l)
 			}
 		}
@@ -222,6 +223,15 @@ func makeRoom(bars []ui.Bar, span time.Duration) {
 		needs := span * time.Duration(len(bars[i].Label)+3) / 140
 		if bars[i].To-bars[i].From < needs && bars[i+1].From-bars[i].To < needs {
 			bars[i].Label = ""
+		}
+	}
+}
+
+// nameByLabel makes the accessible name begin with the words that are seen.
+func nameByLabel(marks []ui.LaneMark) {
+	for i := range marks {
+		if m := &marks[i]; m.Label != "" && m.Name != m.Label {
+			m.Name = m.Label + ", " + m.Name
 		}
 	}
 }
