@@ -80,7 +80,7 @@ func buildSign(g eval.Gate, life eval.Life, actor auth.Actor, decision string, n
 		{Term: "Required", Value: ui.Mono(h.RequiredMetric)},
 	}}
 	for _, check := range g.Decision.Checks {
-		p.Found.Items = append(p.Found.Items, ui.Fact{Term: check.Name, Value: ui.Sign{Mark: findingMark(check.Finding), Word: check.Words}})
+		p.Found.Items = append(p.Found.Items, ui.Fact{Term: check.Name, Value: ui.Words(findingMark(check.Finding).Named(string(check.Finding)), " "+check.Words)})
 	}
 	return p
 }

@@ -18,9 +18,11 @@ import (
 // to this actor returns the zero value.
 func overviewParts() []overviewPart {
 	return []overviewPart{
+		(*site).gatesOverview,
 		(*site).labelingOverview,
 		(*site).peopleOverview,
 		(*site).auditOverview,
+		(*site).validatorOverview,
 	}
 }
 
