@@ -21,7 +21,7 @@ function draw(list, found) {
   list.replaceChildren(...rows.map((row, i) => {
     const caps = (row.key || '').split(' ').filter(Boolean).map((key) => element('kbd', {}, key))
     return element('li', { role: 'option', id: 'match-' + i, 'aria-selected': i === chosen },
-      sign('i-' + row.icon, 'icon', 16), element('b', {}, row.name), element('span', { class: 'soft' }, row.why || ''),
+      sign('i-' + row.icon, 'icon', 16), element('b', {}, row.name), element('span', { class: 'soft grow' }, row.why || ''),
       element('span', { class: 'keys' }, ...caps))
   }))
   const field = one('#palette input')

@@ -1042,7 +1042,7 @@ func keysSheet(v Viewer) templ.Component {
 			templ_7745c5c3_Var48 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 98, "<dialog id=\"keys\" class=\"dialog wide\" aria-labelledby=\"keys-title\"><div class=\"dialog-head row\"><h2 id=\"keys-title\">Keys</h2><div class=\"actions row wrap\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 98, "<dialog id=\"keys\" class=\"dialog wide\" aria-labelledby=\"keys-title\"><div class=\"dialog-head row\"><h2 id=\"keys-title\">Keys</h2><div class=\"actions row wrap end\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
