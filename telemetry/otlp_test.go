@@ -455,6 +455,9 @@ func TestSpansOfATraceShareASessionInAnyOrder(t *testing.T) {
 			}
 		}
 	}
+	if r := mapped(t, export(jsonAttributes("task_class", "sql_query", "user.id", "anna"), early))[0]; r.TaskClass != "sql_query" || r.UserIDHash == nil {
+		t.Errorf("what a program says of itself holds for its spans: %+v", r.Event)
+	}
 	// Once named, later requests of the trace follow, from another key as well.
 	sendSpans(t, s, root)
 	sendSpans(t, s, late, early)
@@ -742,4 +745,68 @@ func fuzzEvent(t *testing.T, taking *taking, raw []byte) {
 	if err := taking.take(r); err != nil {
 		t.Fatalf("%v: %s", err, raw)
 	}
+}
+
+// BenchmarkSpans is what happens to spans before PostgreSQL: read, map,
+// redact. A span carries 1.5 KB of messages.
+func BenchmarkSpans(b *testing.B) {
+	spans := make([]string, 500)
+	words := strings.Repeat("the total of every region is in row eight and two orders were shipped ", 10)
+	for i := range spans {
+		spans[i] = span(traceA, fmt.Sprintf("%015x1", i), spanB, "chat", noon.Add(-time.Second), noon, "",
+			"gen_ai.operation.name", "chat", "gen_ai.provider.name", "openai", "gen_ai.request.model", "gpt-4o", "gen_ai.response.model", "gpt-4o-2024-11-20", "session.id", "s",
+			"gen_ai.usage.input_tokens", 61, "gen_ai.usage.output_tokens", 17, "gen_ai.input.messages", `[{"role":"user","parts":[{"type":"text","content":"`+words+`"}]}]`,
+			"gen_ai.output.messages", `[{"role":"assistant","parts":[{"type":"text","content":"`+words+`"}]}]`)
+	}
+	body := []byte(export("[]", spans...))
+	items, err := readSpans(body, WireJSON)
+	if err != nil {
+		b.Fatal(err)
+	}
+	wire := protobufOf(items)
+	for name, c := range map[string]struct {
+		body []byte
+		wire Wire
+	}{"protobuf": {wire, WireProtobuf}, "json": {body, WireJSON}} {
+		b.Run(name, func(b *testing.B) {
+			taking := fuzzTaking()
+			b.ReportAllocs()
+			for b.Loop() {
+				items, err := readSpans(c.body, c.wire)
+				if err != nil || len(items) != 500 {
+					b.Fatal(len(items), err)
+				}
+				threads := threadsOf(items, taking)
+				for _, item := range items {
+					if rows, _, err := taking.takeItem(item, threads); err != nil || len(rows) != 1 {
+						b.Fatal(len(rows), err)
+					}
+				}
+			}
+			b.ReportMetric(500*float64(b.N)/b.Elapsed().Seconds(), "spans/s")
+		})
+	}
+}
+
+// protobufOf writes spans of plain attributes as the official encoder does.
+func protobufOf(items []found) []byte {
+	scope := &tracepb.ScopeSpans{}
+	for _, item := range items {
+		trace, _ := hex.DecodeString(item.span.traceID)
+		id, _ := hex.DecodeString(item.span.spanID)
+		one := &tracepb.Span{TraceId: trace, SpanId: id, Name: item.span.name, StartTimeUnixNano: item.span.start, EndTimeUnixNano: item.span.end}
+		for _, a := range item.span.attrs {
+			value := &commonpb.AnyValue{}
+			switch v := a.value.(type) {
+			case string:
+				value.Value = &commonpb.AnyValue_StringValue{StringValue: v}
+			case int64:
+				value.Value = &commonpb.AnyValue_IntValue{IntValue: v}
+			}
+			one.Attributes = append(one.Attributes, &commonpb.KeyValue{Key: a.key, Value: value})
+		}
+		scope.Spans = append(scope.Spans, one)
+	}
+	body, _ := proto.Marshal(&tracepb.TracesData{ResourceSpans: []*tracepb.ResourceSpans{{ScopeSpans: []*tracepb.ScopeSpans{scope}}}})
+	return body
 }

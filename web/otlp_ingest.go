@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"mime"
 	"strconv"
 	"strings"
@@ -91,8 +90,8 @@ func takesOTLP(path string) bool {
 	return strings.HasSuffix(path, "/v1/traces") || strings.HasSuffix(path, "/v1/logs")
 }
 
-// otlpProblem answers a refusal as google.rpc.Status (code 1, message 2), in
-// the encoding of the request.
+// otlpProblem answers a refusal as google.rpc.Status (code 1, message 2). In
+// JSON it is the problem document of any address, with the two names added.
 func otlpProblem(c *fiber.Ctx, t trouble) error {
 	code := rpcCode(t.code)
 	if otlpWire(c) == telemetry.WireProtobuf {
@@ -101,12 +100,10 @@ func otlpProblem(c *fiber.Ctx, t trouble) error {
 		c.Set(fiber.HeaderContentType, protobufType)
 		return c.Send(status)
 	}
-	answer, err := json.Marshal(object{"code": code, "message": t.words})
-	if err != nil {
-		return err
-	}
-	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
-	return c.Send(answer)
+	return c.JSON(object{
+		"type": "about:blank", "title": titleOf(t), "status": t.code, "detail": t.words, "fault": t.kind, "reference": referenceOf(c),
+		"code": code, "message": t.words,
+	}, "application/problem+json")
 }
 
 // rpcCode is the number that google.rpc has for an HTTP status.
