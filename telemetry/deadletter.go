@@ -32,6 +32,7 @@ type DeadLetter struct {
 	ID         int64      `db:"id"`
 	At         time.Time  `db:"at"`
 	KeyID      int64      `db:"key_id"`
+	Key        string     `db:"key"` // its public id; "" for the product itself
 	Origin     Origin     `db:"origin"`
 	EventID    *uuid.UUID `db:"event_id"`
 	Reason     string     `db:"reason"`
@@ -127,7 +128,7 @@ func (s *Store) DeadLetters(ctx context.Context, actor auth.Actor, before int64,
 	}
 	limit = min(max(limit, 1), 200)
 	rows, err := s.DB.Query(ctx, `
-		SELECT id, at, key_id, origin, event_id, reason, body, times, replayed_at, replayed_by, outcome
+		SELECT id, at, key_id, coalesce((SELECT 'wb_' || public_id FROM keys WHERE keys.id = key_id), '') AS key, origin, event_id, reason, body, times, replayed_at, replayed_by, outcome
 		FROM dead_letters
 		WHERE ($1 = 0 OR id < $1)
 		  AND outcome IS DISTINCT FROM 'accepted'
@@ -158,7 +159,7 @@ func (s *Store) DeadLetter(ctx context.Context, actor auth.Actor, id int64) (Dea
 
 func letter(ctx context.Context, db querier, id int64) (DeadLetter, error) {
 	rows, err := db.Query(ctx, `
-		SELECT id, at, key_id, origin, event_id, reason, body, times, replayed_at, replayed_by, outcome
+		SELECT id, at, key_id, coalesce((SELECT 'wb_' || public_id FROM keys WHERE keys.id = key_id), '') AS key, origin, event_id, reason, body, times, replayed_at, replayed_by, outcome
 		FROM dead_letters
 		WHERE id = $1`, id)
 	if err != nil {

@@ -151,8 +151,11 @@ func (s *Store) Batch(ctx context.Context, actor auth.Actor, name string, read R
 		return Batched{}, err
 	}
 	held, err := s.hold(ctx, name)
-	if err != nil || len(held) == 0 {
+	if err != nil {
 		return Batched{}, err
+	}
+	if len(held) == 0 {
+		return Batched{}, s.introduce(ctx, v)
 	}
 	b := &batch{store: s, validator: v, done: Batched{Taken: len(held)}}
 	defer b.renew(ctx, held)()
@@ -181,6 +184,21 @@ func (s *Store) tell(ctx context.Context) error {
 		_, err := s.Jobs.InsertTx(ctx, tx, Validated{}, nil)
 		return err
 	})
+}
+
+// introduce tries the canaries of a version that has not been tried here, so
+// that its card can say whether it serves before anything arrives for it, and
+// those of a suspended one, so that it serves again once it is mended.
+func (s *Store) introduce(ctx context.Context, v Validator) error {
+	var idle bool
+	err := s.DB.QueryRow(ctx, `
+		SELECT NOT coalesce((SELECT passed OR at > clock_timestamp() - interval '1 minute'
+		                     FROM canary_rounds WHERE validator = $1 AND version = $2 ORDER BY id DESC LIMIT 1), false)`, v.Name, v.Version).Scan(&idle)
+	if err != nil || !idle {
+		return err
+	}
+	_, err = s.vouch(ctx, v, 0)
+	return err
 }
 
 func eventsOf(held []check) []uuid.UUID {

@@ -20,10 +20,15 @@ import (
 // the response states.
 func formulaValidator() Validator {
 	return Validator{
-		Name: "formula", Version: "1.0.0+" + strings.ReplaceAll(formula.Version, "/", "-"), Kinds: []string{"formula"},
+		Name: "formula", Version: "1.0.0+" + engine("evaluator", strings.TrimPrefix(formula.Version, "formula/")), Kinds: []string{"formula"},
 		Says:   "Computes the formula with an evaluator of its own and compares. A fail needs an expected or a stated value, or a formula that Excel itself would refuse.",
 		Limits: formulaProgram.Limits, Canaries: formulaCanaries, check: checkFormula,
 	}
+}
+
+// engine names an engine within a version: dots divide engines there.
+func engine(name, version string) string {
+	return name + "-" + strings.ReplaceAll(version, ".", "_")
 }
 
 // formulaProgram evaluates in the child. The evaluator is ours and reads the

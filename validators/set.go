@@ -17,7 +17,7 @@ import (
 // work.
 type Validator struct {
 	Name    string
-	Version string // of the check and, behind a plus, of its engines: "1.0.0+sqlite-3.53.4"
+	Version string // of the check and, behind a plus, of its engines: "1.0.0+sqlite-3_53_4"
 	Says    string // what it does and rests on, for its card
 	Kinds   []string
 	Limits  sandbox.Limits

@@ -16,6 +16,7 @@ import (
 	"assay/internal/auth"
 	"assay/internal/fault"
 	"assay/internal/postgres"
+	"assay/validators/sandbox"
 )
 
 // Inserter is what this stage may do with jobs: add one to a transaction.
@@ -141,14 +142,24 @@ func (s *Store) Validate(ctx context.Context, actor auth.Actor, name string, in 
 	} else if !errors.Is(err, pgx.ErrNoRows) {
 		return Verdict{}, fmt.Errorf("look for the verdict of %s: %w", hash, err)
 	}
-	if _, err := s.vouch(ctx, v, time.Minute); err != nil {
-		var suspended Suspended
-		if errors.As(err, &suspended) {
-			return Verdict{}, fault.Say(fault.Unavailable, "The validator %s is suspended: it answered a canary wrongly, and says nothing until it answers all of them.", v.Name)
-		}
+	if err := s.trusted(ctx, v, time.Minute); err != nil {
 		return Verdict{}, err
 	}
-	return set.Check(ctx, v, in)
+	verdict, err := set.Check(ctx, v, in)
+	if err == nil && verdict.Reason == string(sandbox.Crashed) {
+		err = s.trusted(ctx, v, 0) // the input's doing, or the sandbox's
+	}
+	return verdict, err
+}
+
+// trusted vouches for a validator, in words for who asked.
+func (s *Store) trusted(ctx context.Context, v Validator, within time.Duration) error {
+	_, err := s.vouch(ctx, v, within)
+	var suspended Suspended
+	if errors.As(err, &suspended) {
+		return fault.Say(fault.Unavailable, "The validator %s is suspended: it answered a canary wrongly, and says nothing until it answers all of them.", v.Name)
+	}
+	return err
 }
 
 // kept returns the verdict that the same input had from the same versions, and

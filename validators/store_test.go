@@ -59,7 +59,7 @@ func count(t *testing.T, db postgres.DB, sql string, args ...any) int {
 
 func TestABatchWritesVerdictsWithEvidence(t *testing.T) {
 	db := postgrestest.Database(t)
-	s := &Store{DB: db, Set: openSet(t)}
+	s := &Store{DB: db, Set: quickSet(t)}
 	ids, read := putAsked(t, s, sum(6), sum(7), "", `{"kind":"formula","formula":"=A1","cells":{"A1":"\ud800\u0000<script>"},"stated":1e999999}`)
 	done, err := s.Batch(t.Context(), product, "formula", read)
 	if err != nil {
@@ -109,7 +109,7 @@ func TestABatchWritesVerdictsWithEvidence(t *testing.T) {
 
 func TestTheSameInputHasTheSameVerdict(t *testing.T) {
 	db := postgrestest.Database(t)
-	set := openSet(t)
+	set := quickSet(t)
 	counting := &counted{Sandbox: set.box}
 	set.box = counting
 	s := &Store{DB: db, Set: set}
@@ -166,7 +166,7 @@ type broken struct {
 func (b broken) Run(context.Context, sandbox.Job) (sandbox.Result, error) { return b.result, b.err }
 
 func TestABrokenSandboxSuspendsAndWritesNothing(t *testing.T) {
-	whole := openSet(t)
+	whole := quickSet(t)
 	for name, box := range map[string]broken{
 		"children crash":            {result: sandbox.Result{End: sandbox.Crashed}},
 		"everything is late":        {result: sandbox.Result{End: sandbox.OutOfTime}},
@@ -184,7 +184,7 @@ func TestABrokenSandboxSuspendsAndWritesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			box.Sandbox = whole.box
-			s.Set = NewSet(box)
+			s.Set = &Set{whole.validators, box}
 			_, read = putAsked(t, s, sum(1), sum(2))
 			_, err := s.Batch(t.Context(), product, "formula", read)
 			var suspended Suspended
@@ -216,8 +216,8 @@ func TestABrokenSandboxSuspendsAndWritesNothing(t *testing.T) {
 
 func TestInfrastructureIsTriedAgainThenDead(t *testing.T) {
 	db := postgrestest.Database(t)
-	whole := openSet(t)
-	set := NewSet(whole.box)
+	whole := quickSet(t)
+	set := &Set{whole.validators, whole.box}
 	s := &Store{DB: db, Set: set}
 	_, read := putAsked(t, s, sum(1))
 	set.box = failing{whole.box}
@@ -250,7 +250,7 @@ func (f failing) Run(ctx context.Context, job sandbox.Job) (sandbox.Result, erro
 
 func TestABatchThatDiedIsTakenOver(t *testing.T) {
 	db := postgrestest.Database(t)
-	s := &Store{DB: db, Set: openSet(t)}
+	s := &Store{DB: db, Set: quickSet(t)}
 	_, read := putAsked(t, s, sum(6), sum(7))
 	held, err := s.hold(t.Context(), "formula")
 	if err != nil || len(held) != 2 {
@@ -269,7 +269,7 @@ func TestABatchThatDiedIsTakenOver(t *testing.T) {
 
 func TestTwoWorkersNeverJudgeTwice(t *testing.T) {
 	db := postgrestest.Database(t)
-	s := &Store{DB: db, Set: openSet(t)}
+	s := &Store{DB: db, Set: quickSet(t)}
 	var artifacts []string
 	for i := range 300 {
 		artifacts = append(artifacts, sum(float64(i)))
@@ -300,7 +300,7 @@ func TestTwoWorkersNeverJudgeTwice(t *testing.T) {
 
 func TestVerdictsAreCopiedOnceConfirmed(t *testing.T) {
 	db := postgrestest.Database(t)
-	s := &Store{DB: db, Set: openSet(t)}
+	s := &Store{DB: db, Set: quickSet(t)}
 	_, read := putAsked(t, s, sum(6), sum(7))
 	if _, err := s.Batch(t.Context(), product, "formula", read); err != nil {
 		t.Fatal(err)
@@ -372,7 +372,7 @@ func TestAnInputIsOneObject(t *testing.T) {
 }
 
 func TestWhatWasRedactedDoesNotFail(t *testing.T) {
-	set := openSet(t)
+	set := quickSet(t)
 	v, _ := set.Named("formula")
 	verdict, err := set.Check(t.Context(), v, Input{Artifact: json.RawMessage(sum(7)), Redacted: true})
 	if err != nil || verdict.Verdict != Inconclusive || verdict.Reason != ReasonRedacted {
@@ -381,7 +381,7 @@ func TestWhatWasRedactedDoesNotFail(t *testing.T) {
 }
 
 func TestRoundedClaimsHold(t *testing.T) {
-	set := openSet(t)
+	set := quickSet(t)
 	v, _ := set.Named("formula")
 	for stated, want := range map[string]string{"0.33": Pass, "0.333333": Pass, "0.34": Fail, "0": Fail, "0.3": Pass, `"a third"`: Fail, "null": Pass} {
 		verdict, err := set.Check(t.Context(), v, Input{Artifact: json.RawMessage(`{"kind":"formula","formula":"=1/3","cells":{},"stated":` + stated + `}`)})
@@ -393,7 +393,7 @@ func TestRoundedClaimsHold(t *testing.T) {
 
 func TestACardSaysWhatIsKnown(t *testing.T) {
 	db := postgrestest.Database(t)
-	whole := openSet(t)
+	whole := quickSet(t)
 	s := &Store{DB: db, Set: whole}
 	before, err := s.Card(t.Context(), engineer, "formula")
 	if err != nil || before.Verdicts() != 0 || before.Suspended != nil || !before.Since.IsZero() {
@@ -418,7 +418,7 @@ func TestACardSaysWhatIsKnown(t *testing.T) {
 	if c.Slots[len(c.Slots)-1] != 4 || c.MedianMS <= 0 || c.P95MS < c.MedianMS || c.Throughput <= 0 || c.Since.IsZero() {
 		t.Errorf("throughput: %v %v %v %v", c.Slots[len(c.Slots)-3:], c.MedianMS, c.P95MS, c.Throughput)
 	}
-	s.Set = NewSet(broken{Sandbox: whole.box, result: sandbox.Result{End: sandbox.Crashed}})
+	s.Set = &Set{whole.validators, broken{Sandbox: whole.box, result: sandbox.Result{End: sandbox.Crashed}}}
 	if n, err := s.Examine(t.Context(), engineer); err != nil || n != len(whole.All()) {
 		t.Fatalf("want all suspended, got %d %v", n, err)
 	}

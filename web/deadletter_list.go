@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -133,7 +134,7 @@ func buildDeadLetter(l telemetry.DeadLetter) *deadLetter {
 		Facts: ui.Facts{Small: true, Items: []ui.Fact{
 			{Term: "Reason", Value: ui.Text(l.Reason)},
 			{Term: "Where", Value: ui.Text(originWords(l.Origin))},
-			{Term: "Key", Value: ui.Text(strconv.FormatInt(l.KeyID, 10))},
+			{Term: "Key", Value: ui.Mono(cmp.Or(l.Key, "the product itself"))},
 			{Term: "Came", Value: ui.Words(ui.CountOf(l.Times, "time")+", last ", ui.Time{At: l.At, Style: ui.DayTime})}}},
 		Body:   ui.Code{Well: true, Small: true, Text: l.Body},
 		Replay: "/deadletters/" + strconv.FormatInt(l.ID, 10) + "/replay",

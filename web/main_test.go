@@ -4,6 +4,10 @@ import (
 	"testing"
 
 	"assay/internal/clickhousetest"
+	"assay/validators"
 )
 
-func TestMain(m *testing.M) { clickhousetest.Main(m) }
+func TestMain(m *testing.M) {
+	validators.Main()
+	clickhousetest.Main(m)
+}

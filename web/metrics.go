@@ -7,6 +7,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"assay/internal/auth"
+	"assay/telemetry"
 )
 
 // stageFigures is a prometheus.Collector over what the stages count, asked
@@ -35,6 +38,7 @@ var (
 	inboxEvents  = figure("assay_inbox_events", "Events acknowledged and not yet in ClickHouse.")
 	inboxBytes   = figure("assay_inbox_bytes", "Bytes acknowledged and not yet in ClickHouse.")
 	inboxAge     = figure("assay_inbox_oldest_seconds", "Age of the oldest batch that waits; 0 when none does.")
+	simpleP95    = figure("p95_latency_simple_query", "Seconds that 95 of 100 answers to simple queries took at most, over the last 15 minutes, by nearest rank.", "env")
 	deadLetters  = figure("assay_dead_letters", "Events refused by the store and not replayed.")
 
 	auditLeaves     = figure("assay_audit_leaves_total", "Entries in the signed tree.")
@@ -120,8 +124,22 @@ func (f *stageFigures) telemetry(ctx context.Context, to chan<- prometheus.Metri
 		age = time.Since(w.Oldest).Seconds()
 	}
 	gauge(to, inboxAge, age)
+	now := time.Now().UTC()
+	latencies, err := f.stages.Telemetry.Latencies(ctx, auth.Product(), telemetry.Window{From: now.Add(-simpleWindow), To: now}, telemetry.SimpleQueries, simpleLimit)
+	if err != nil {
+		return err
+	}
+	for _, l := range latencies {
+		to <- prometheus.MustNewConstMetric(simpleP95, prometheus.GaugeValue, float64(l.P95)/1000, l.Env)
+	}
 	return nil
 }
+
+// What is asked of simple queries (A5.1), and the window it is watched in.
+const (
+	simpleWindow = 15 * time.Minute
+	simpleLimit  = 1500 * time.Millisecond
+)
 
 func (f *stageFigures) audit(ctx context.Context, to chan<- prometheus.Metric) error {
 	if f.stages.Audit == nil {

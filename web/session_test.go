@@ -278,3 +278,30 @@ func TestDeadLettersAreInspectedAndReplayed(t *testing.T) {
 	}
 	w.as(auth.Reviewer).get("/deadletters").want(403)
 }
+
+func TestLatencyOfSimpleQueriesIsAFigure(t *testing.T) {
+	registry := NewRegistry()
+	w := newWorld(t, func(w *world) {
+		w.stages.Telemetry = &telemetry.Store{DB: w.pool, Clickhouse: clickhousetest.Database(t), Clock: w.clock.now}
+		w.config.Metrics = registry
+	})
+	var lines []string
+	for i := range 100 {
+		lines = append(lines, w.eventLine("assistant_response", fmt.Sprint("s", i), time.Minute, fmt.Sprintf(`,"env":"prod","task_class":"summarization","total_ms":%d`, 10*(i+1))))
+	}
+	w.sender().send("POST", "/v1/events", strings.NewReader(strings.Join(lines, "\n")), nil).want(http.StatusAccepted)
+	w.drain()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "p95_latency_simple_query" {
+			if got := family.GetMetric()[0].GetGauge().GetValue(); got != 0.95 {
+				t.Errorf("want 0.95 s, got %v", got)
+			}
+			return
+		}
+	}
+	t.Error("the figure is missing")
+}

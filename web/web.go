@@ -134,6 +134,12 @@ func routes() []route {
 		{"POST", "/v1/handoffs/:handoff/check", may(auth.CheckGate), (*site).checkAPI},
 		{"GET", "/v1/handoffs/:handoff/certificate", may(auth.SeeHandoffs), (*site).certificateAPI},
 
+		// Validators.
+		{"GET", "/validators", may(auth.SeeMeasures).personOnly(), (*site).validatorsShow},
+		{"POST", "/validators/self-test", may(auth.Configure).personOnly(), (*site).validatorsExamine},
+		{"GET", "/validators/:validator", may(auth.SeeMeasures).personOnly(), (*site).validatorShow},
+		{"POST", "/v1/validate", may(auth.Validate), (*site).validateAPI},
+
 		// Audit.
 		{"GET", "/audit", may(auth.ReadAudit).personOnly(), (*site).auditShow},
 		{"POST", "/audit/verify", may(auth.ReadAudit).personOnly(), (*site).auditVerify},

@@ -1,0 +1,144 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"assay/internal/auth"
+	"assay/labeling"
+	"assay/validators"
+	"assay/validators/sandbox"
+)
+
+// workshop gives the world validators on a real sandbox.
+func workshop(w *world) {
+	set, children := validators.Open()
+	w.t.Cleanup(children.Close)
+	w.stages.Validators = &validators.Store{DB: w.pool, Set: set}
+	w.stages.Labeling = &labeling.Store{DB: w.pool}
+}
+
+// jammed is a sandbox whose children answer nothing.
+type jammed struct{}
+
+func (jammed) Capabilities(context.Context) (sandbox.Capabilities, error) {
+	return sandbox.Capabilities{Tier: sandbox.TierDefault, Landlock: 7, Seccomp: true}, nil
+}
+
+func (jammed) Run(context.Context, sandbox.Job) (sandbox.Result, error) {
+	return sandbox.Result{End: sandbox.Crashed}, nil
+}
+
+func formulaStating(stated string) json.RawMessage {
+	return json.RawMessage(fmt.Sprintf(`{"kind":"formula","formula":"=SUM(A1:A3)","cells":{"A1":1,"A2":2,"A3":3},"stated":%s}`, stated))
+}
+
+func (w *world) validate(artifacts ...json.RawMessage) []uuid.UUID {
+	w.t.Helper()
+	inputs := map[uuid.UUID]validators.Input{}
+	var ids []uuid.UUID
+	var subjects []validators.Subject
+	for _, artifact := range artifacts {
+		id := uuid.New()
+		ids, inputs[id] = append(ids, id), validators.Input{Artifact: artifact}
+		subjects = append(subjects, validators.Subject{EventID: id, SessionID: "s", TaskClass: "spreadsheet_formula", ModelVersion: "m", Kind: "formula"})
+	}
+	if _, err := w.stages.Validators.Ask(context.Background(), auth.Product(), validators.OnArrival, subjects); err != nil {
+		w.t.Fatal(err)
+	}
+	_, err := w.stages.Validators.Batch(context.Background(), auth.Product(), "formula", func(context.Context, []uuid.UUID) (map[uuid.UUID]validators.Input, error) { return inputs, nil })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ids
+}
+
+func (b *browser) sendText(path, body string) *answer {
+	b.w.t.Helper()
+	return b.send("POST", path, strings.NewReader(body), http.Header{"Content-Type": {"application/json"}})
+}
+
+func TestOneOutputOneVerdict(t *testing.T) {
+	w := newWorld(t, workshop)
+	key := w.program(auth.ScopeValidate)
+	body := `{"id":"r1","artifact":` + string(formulaStating("7")) + `}`
+	var verdict struct {
+		ID, Validator, Version, Verdict, Reason, Message, Sandbox string
+		InputHash                                                 string `json:"input_hash"`
+		Evidence                                                  struct{ Value, Stated float64 }
+		Limits                                                    validators.Limits
+	}
+	key.sendText("/v1/validate", body).want(200).json(&verdict)
+	if verdict.ID != "r1" || verdict.Verdict != "fail" || verdict.Reason != "wrong_value" || verdict.Evidence.Value != 6 || verdict.Evidence.Stated != 7 {
+		t.Errorf("got %+v", verdict)
+	}
+	if verdict.Message != "The formula gives 6. The response states 7." || verdict.Limits.WallMS == 0 || !strings.HasPrefix(verdict.InputHash, "sha256:") {
+		t.Errorf("got %+v", verdict)
+	}
+	key.sendText("/v1/validate?validator=formula", body).want(200)
+	key.sendText("/v1/validate?validator=tarot", body).want(404)
+	key.sendText("/v1/validate", `{"artifact":{"kind":"horoscope"}}`).want(400)
+	key.sendText("/v1/validate", `{"artifact":`).want(400)
+	w.program(auth.ScopeRead).sendText("/v1/validate", body).want(403)
+
+	w.stages.Validators.Set = validators.NewSet(jammed{})
+	key.sendText("/v1/validate", `{"artifact":`+string(formulaStating("8"))+`}`).want(503)
+}
+
+func TestTheValidatorsPagesSayWhatIsKnown(t *testing.T) {
+	w := newWorld(t, workshop)
+	engineer := w.as(auth.Engineer)
+	if got := engineer.get("/validators").want(200).text(".head .sub"); got != "No verdict in 24 hours." {
+		t.Errorf("before anything: %q", got)
+	}
+	engineer.get("/validators/formula").want(200)
+	engineer.get("/validators/tarot").want(404)
+	w.as(auth.Labeler).get("/validators").want(403)
+
+	w.validate(formulaStating("6"), formulaStating("6"), formulaStating("7"), json.RawMessage(`{"kind":"formula","formula":"=WEBSERVICE(\"<b>\")","cells":{}}`))
+	page := engineer.get("/validators").want(200)
+	if got := page.text(".head .sub"); got != "4 verdicts in 24 hours, 25.0 % inconclusive." {
+		t.Errorf("got %q", got)
+	}
+	for _, want := range []string{"formula", "1.0.0", "serving", "no labels yet", "Sandbox tier: default, Landlock", "Verdicts alone never set a rate"} {
+		if !strings.Contains(page.text("main"), want) {
+			t.Errorf("the list lacks %q", want)
+		}
+	}
+	card := engineer.get("/validators/formula").want(200)
+	for _, want := range []string{"SUM of three cells", "external reference", "No labels yet", "1 of 4", "Verdict p95", "WEBSERVICE call"} {
+		if !strings.Contains(card.text("main"), want) {
+			t.Errorf("the card lacks %q", want)
+		}
+	}
+
+	w.stages.Validators.Set = validators.NewSet(jammed{})
+	engineer.post("/validators/self-test", nil).to("/validators")
+	page = engineer.get("/validators").want(200)
+	if got := page.text(".banner"); !strings.Contains(got, "formula 1.0.0 is suspended since") || !strings.Contains(got, "Canary “SUM of three cells” was answered inconclusive, pass is right.") {
+		t.Errorf("who is suspended stands on top: %q", got)
+	}
+	if !strings.Contains(engineer.get("/").want(200).text("main"), "The validator formula is suspended") {
+		t.Error("the overview does not name the suspended validator")
+	}
+	w.as(auth.Reviewer).post("/validators/self-test", nil).want(403)
+}
+
+func TestSharesAgainstPeopleHaveIntervals(t *testing.T) {
+	for _, c := range []struct {
+		k, n               int64
+		estimate, interval string
+	}{
+		{61, 66, "92 %", "83 to 97"}, {402, 411, "98 %", "96 to 99"}, {0, 0, "", "no labels yet"}, {2, 4, "", "no data: 4 labels"}, {5, 5, "100 %", "57 to 100"},
+	} {
+		if estimate, interval := shareOf(c.k, c.n).words(); estimate != c.estimate || interval != c.interval {
+			t.Errorf("%d of %d: want %q %q, got %q %q", c.k, c.n, c.estimate, c.interval, estimate, interval)
+		}
+	}
+}
