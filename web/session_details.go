@@ -200,7 +200,7 @@ func evidenceOf(verdicts []telemetry.VerdictRow) []templ.Component {
 	}
 	var body []templ.Component
 	for _, v := range verdicts {
-		body = append(body, ui.Words(ui.Sign{Mark: ui.MarkOf(v.Verdict), Word: v.Verdict}, " ", ui.Mono(v.Validator+" "+v.Version)), ui.Claim{Text: v.Message}, ui.Gap{})
+		body = append(body, ui.Words(ui.Sign{Mark: ui.MarkOf(v.Verdict), Word: v.Verdict}, " ", ui.Mono(v.Validator+" "+shortVersion(v.Version))), ui.Claim{Text: v.Message}, ui.Gap{})
 		if evidence := validJSON(v.Evidence); len(evidence) > 2 {
 			body = append(body, ui.Code{Well: true, Small: true, Text: clip(indented(evidence), 8000)}, ui.Gap{})
 		}

@@ -182,7 +182,7 @@ func drawVerdicts(d telemetry.SessionDetail, start time.Time, at sessionAt, lane
 			}
 			mark := ui.LaneMark{At: e.At.Sub(start), Mark: ui.MarkOf(v.Verdict), URL: at.event(e.EventID, "evidence"), Name: v.Validator + ": " + v.Verdict}
 			if v.Verdict == "fail" {
-				mark.Label, mark.Tone = clip(v.Validator+" "+v.Version+": "+v.Message, 60), ui.Bad
+				mark.Label, mark.Tone = clip(v.Validator+" "+shortVersion(v.Version)+": "+v.Message, 60), ui.Bad
 			}
 			l := lane(telemetry.Cloud, telemetry.KindValidator)
 			l.Marks = append(l.Marks, mark)

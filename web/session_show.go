@@ -247,7 +247,7 @@ func logOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineE
 		for _, v := range verdictsOf[e.EventID] {
 			elapsed := v.ElapsedMS
 			log.Rows = append(log.Rows, ui.Row{URL: at.event(e.EventID, "evidence"), Cells: []templ.Component{
-				nil, ui.MarkOf(v.Verdict).Named(v.Verdict), ui.Link{Text: v.Validator + " " + v.Version, URL: at.event(e.EventID, "evidence"), Mono: true, Plain: true},
+				nil, ui.MarkOf(v.Verdict).Named(v.Verdict), ui.Link{Text: v.Validator + " " + shortVersion(v.Version), URL: at.event(e.EventID, "evidence"), Mono: true, Plain: true},
 				ui.Words(clip(v.Message, 160)), ui.Text(tookIfAny(&elapsed))}})
 		}
 	}
