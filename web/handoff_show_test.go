@@ -58,11 +58,11 @@ func TestOpeningAWindowIsLogged(t *testing.T) {
 	g.as(auth.Engineer).bring(path+"/runs", results(20)+`{"window":"holdout","case_id":"`+"x"+`","error":"timeout"}`).to(path)
 	manager := g.as(auth.ReleaseManager)
 	manager.get(path).says(".split-side", "Opened by nobody yet.")
-	page := manager.get(path+"/cases?window=holdout").want(200)
+	page := manager.get(path + "/cases?window=holdout").want(200)
 	page.says("main", "21 runs shown", "parcel-000", "broken: timeout")
 	manager.get(path + "/cases?window=holdout")
 	manager.get(path).says(".split-side", "Opened once by Release manager. Each opening is a use and is logged.")
-	manager.get(path+"/cases?window=everything").want(400)
+	manager.get(path + "/cases?window=everything").want(400)
 	if page := manager.get(path + "/cases"); len(page.find("tbody tr")) != 3 {
 		t.Errorf("the regression cases come first, got %d rows", len(page.find("tbody tr")))
 	}
