@@ -17,7 +17,7 @@
 //
 //   - event_id is the identity. The door refuses an id it has seen (ids are
 //     kept in PostgreSQL by day of receipt); behind it every read of ClickHouse
-//     goes through the one expression in dedupe.go.
+//     goes through the one expression in read.go.
 //   - A batch is removed from the inbox after ClickHouse has confirmed its
 //     block, never before. A block keeps its id when it is written again.
 //   - Nothing in an event can set a flag, a label, a role or a review state:
@@ -35,6 +35,11 @@
 //     the queues see the same flags.
 //   - effective_time (A2.7) is fixed when an event is received, so that no
 //     later read can move it to another day.
+//   - Past days of ids have a Bloom filter each (seen.go): a new event is looked
+//     up in the days that are still open, and nearly never in another.
+//   - Copies of one event share the sorting key, so FINAL collapses them within
+//     their partition. One that comes after its id is forgotten is looked for in
+//     ClickHouse before its block is written.
 //
 // Read event.go and ingest.go first.
 package telemetry
