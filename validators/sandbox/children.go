@@ -88,6 +88,9 @@ func (s *Children) Run(ctx context.Context, job Job) (Result, error) {
 	limits := job.Limits.or(p.Limits)
 	c, err := s.take(ctx, p, limits)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // a child that was given up while it started is no fault
+		}
 		return Result{}, err
 	}
 	result, err := c.run(ctx, job.Input, limits)
@@ -294,7 +297,7 @@ func (c *child) autopsy() (End, string) {
 	status, _ := state.Sys().(syscall.WaitStatus)
 	spent := func(word string) bool { return strings.Contains(said, word) }
 	switch {
-	case spent("out of memory") || spent("cannot allocate memory") || spent("newosproc") || spent("thread exhaustion") || spent("Resource temporarily unavailable"):
+	case spent("out of memory") || spent("cannot allocate memory") || spent("newosproc") || spent("pthread_create failed") || spent("thread exhaustion") || spent("Resource temporarily unavailable"):
 		return OutOfMemory, complaint(said)
 	case status.Signaled() && status.Signal() == syscall.SIGXCPU:
 		return OutOfTime, "processor time"
