@@ -460,7 +460,10 @@ func base(c *call) Value {
 
 func decimal(c *call) Value {
 	s, radix := strings.TrimSpace(c.str(0)), math.Trunc(c.num(1))
-	if radix < 2 || radix > 36 || len(s) > 255 {
+	if len(c.str(0)) > 255 {
+		return errValue
+	}
+	if radix < 2 || radix > 36 {
 		return errNum
 	}
 	if radix == 16 {
@@ -497,7 +500,7 @@ func sum(c *call) Value {
 func product(c *call) Value {
 	total, any := 1.0, false
 	for _, v := range c.args {
-		if v.isMissing() {
+		if v.isMissing() || v.isBlank() {
 			continue
 		}
 		err := c.e.foldOne(v, takeNumbers, func(f float64, n int) {

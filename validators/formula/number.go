@@ -146,7 +146,7 @@ func (l *locale) parsePlain(s string) (float64, bool) {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(plain, 64)
-	if err != nil && (math.IsInf(f, 0) || plain == "") {
+	if f >= 1e308 || err != nil && plain == "" { // Excel reads up to 9.99999999999999E+307
 		return 0, false
 	}
 	f = fifteenDigits(plain, f)

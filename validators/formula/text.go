@@ -471,7 +471,8 @@ func numberValue(c *call) Value {
 	if c.has(1) && point == "" || c.has(2) && group == "" {
 		return errValue
 	}
-	point = point[:1]
+	_, n := utf8.DecodeRuneInString(point)
+	point = point[:n]
 	if group != "" {
 		_, n := utf8.DecodeRuneInString(group)
 		group = group[:n]
@@ -499,7 +500,7 @@ func numberValue(c *call) Value {
 		return errValue
 	}
 	f, err := strconv.ParseFloat(head, 64)
-	if err != nil {
+	if err != nil || math.Abs(f) >= 1e308 {
 		return errValue
 	}
 	return NumberOf(f / math.Pow(100, float64(percent)))
