@@ -271,10 +271,7 @@ func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64
 		class = ui.Bold(taskClassName(cmp.Or(row.TaskClass, "all")))
 	}
 	estimate, interval := "–", ""
-	bar := ui.IntervalBar{Axis: axis, Low: row.Low, High: row.High, Estimate: row.Value, Standing: ui.Standing(row.Standing), Note: row.Why, Name: rateSentence(row)}
-	if row.Standing == eval.Unsettled {
-		bar.Standing = ui.Undecided
-	}
+	bar := ui.IntervalBar{Axis: axis, Low: row.Low, High: row.High, Estimate: row.Value, Standing: standing(row), Note: row.Why, Name: rateSentence(row)}
 	if row.Standing != eval.NoData {
 		estimate, interval = ui.Share(row.Value), ui.Interval(row.Low, row.High)
 	}
@@ -305,18 +302,32 @@ func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64
 	if row.Labels > 0 && row.Standing != eval.NoData {
 		raw = ui.Share(row.Raw.Value)
 	}
-	var points []ui.Point
+	return []templ.Component{
+		class, ui.Mono(cmp.Or(row.ModelVersion, "all")), figure, ui.Words(interval), bar, ui.Words(objective),
+		ui.StandingSign{Standing: bar.Standing}, labels, complete,
+		history(row, highest), ui.Dim(raw)}
+}
+
+// history is the row's last days, on the scale of its task class.
+func history(row eval.Rate, highest float64) ui.Sparkline {
+	spark := ui.Sparkline{Max: highest, Open: true, Name: ui.CountOf(len(row.Days), "day") + " of history"}
 	for _, day := range row.Days {
 		point := ui.Point{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
 		if day.Defined {
 			point = ui.Point{Value: day.Value, Low: day.Low, High: day.High}
+			spark.Name = ui.CountOf(len(row.Days), "day") + " of history, last " + ui.Share(day.Value)
 		}
-		points = append(points, point)
+		spark.Points = append(spark.Points, point)
 	}
-	return []templ.Component{
-		class, ui.Mono(cmp.Or(row.ModelVersion, "all")), figure, ui.Words(interval), bar, ui.Words(objective),
-		ui.StandingSign{Standing: bar.Standing}, labels, complete,
-		ui.Sparkline{Points: points, Max: highest, Open: true, Name: fmt.Sprintf("%s of history", ui.CountOf(len(points), "day"))}, ui.Dim(raw)}
+	return spark
+}
+
+// standing is a rate's standing as the bar and its word draw it.
+func standing(row eval.Rate) ui.Standing {
+	if row.Standing == eval.Unsettled {
+		return ui.Undecided
+	}
+	return ui.Standing(row.Standing)
 }
 
 func rateSentence(row eval.Rate) string {
