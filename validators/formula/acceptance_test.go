@@ -193,7 +193,6 @@ var partings = []struct {
 	{regexp.MustCompile(`^=BETA(DIST|INV)\(`), "bounds the wrong way round, or beyond any use"},
 	{regexp.MustCompile(`^=T\.DIST\.RT\(-`), "a tail has no lower bound for x"},
 	{regexp.MustCompile(`^=RATE\(1,1,8000\)`), "a rate below -100 % is no rate"},
-	{regexp.MustCompile(`^=RATE\(208,-700,137600,8000\)`), "the payments balance at 0 exactly; the noise of another algorithm is expected"},
 	{regexp.MustCompile(`^=CUMPRINC\(0\.0075,360`), "the periods are out of order, which is #NUM!"},
 	{regexp.MustCompile(`^=CORREL\(3,9\)`), "one pair has no spread, which is #DIV/0!"},
 	{regexp.MustCompile(`^=COMPLEX\(0,0\)`), "zero is written 0"},
@@ -205,6 +204,8 @@ func causeOf(c portedCase, out Outcome) string {
 	switch out.Reason {
 	case ReasonParse:
 		return "written with something Excel would not accept"
+	case ReasonTrial:
+		return "no solution is expected, as its search gave up; it has one"
 	case ReasonName:
 		return "a text without quotation marks is a name to Excel"
 	case ReasonType:

@@ -106,12 +106,7 @@ func rate(c *call) Value {
 		}
 		return pv*growth + p*(1+r*due)*annuity + fv
 	}
-	r, ok := newton(balance, c.numOr(5, 0.1))
-	if !ok {
-		c.e.doubtful = true
-		return errNum
-	}
-	return NumberOf(r)
+	return c.root(balance, c.numOr(5, 0.1))
 }
 
 // root looks for a zero above -1: by Newton's method from the guess, and where
