@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/page"
@@ -180,6 +181,7 @@ func TestTheDoorsPagesInARealBrowser(t *testing.T) {
 					b.open(w, p.path, width)
 					if p.who.cookies["assay-session"] == "" {
 						js[string](b, `document.documentElement.dataset.theme = '`+theme+`'`)
+						time.Sleep(300 * time.Millisecond) // colours of controls change over 120 ms
 					}
 					b.photograph(fmt.Sprintf("%s-%d-%s.png", name, width, theme))
 					if by := js[int](b, `document.documentElement.scrollWidth - innerWidth`); by > 0 {
