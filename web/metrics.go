@@ -125,6 +125,9 @@ func (f *stageFigures) telemetry(ctx context.Context, to chan<- prometheus.Metri
 	}
 	gauge(to, inboxAge, age)
 	now := time.Now().UTC()
+	if f.stages.Telemetry.Clickhouse == nil {
+		return nil
+	}
 	latencies, err := f.stages.Telemetry.Latencies(ctx, auth.Product(), telemetry.Window{From: now.Add(-simpleWindow), To: now}, telemetry.SimpleQueries, simpleLimit)
 	if err != nil {
 		return err

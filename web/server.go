@@ -47,7 +47,7 @@ func open(config Config, stages Stages, table []route) (*fiber.App, *site, error
 	s.denied = newDenials()
 	s.requests = measureRequests(config.Metrics)
 	if config.Metrics != nil {
-		config.Metrics.MustRegister(&stageFigures{stages, s.log()})
+		config.Metrics.MustRegister(&stageFigures{stages, s.log()}, &measureFigures{stages: stages, log: s.log(), now: s.now})
 	}
 
 	app := fiber.New(fiber.Config{
