@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
 
 	"assay/internal/auth"
@@ -110,7 +111,7 @@ func TestFiltersAndStepsChangeTheAddress(t *testing.T) {
 	b.until(`location.search.includes('flag=unsafe_claim') && document.querySelectorAll('#sessions tbody tr').length === 1`)
 	b.open(w, "/sessions/story", 1440)
 	first := js[string](b, `document.querySelector('#details h1, #details h2').innerText`)
-	js[bool](b, `(() => { document.dispatchEvent(new KeyboardEvent('keydown', {key: 'e', code: 'KeyE', bubbles: true})); document.dispatchEvent(new KeyboardEvent('keyup', {key: 'e', code: 'KeyE', bubbles: true})); return true })()`)
+	b.do(chromedp.KeyEvent("e"))
 	b.until(`location.search.includes('event=') && document.querySelector('#details h1, #details h2').innerText !== ` + fmt.Sprintf("%q", first))
 	for _, wrong := range b.wrong() {
 		t.Error(wrong)
