@@ -106,6 +106,7 @@ async function submit(button) {
   }
   form().dataset.sent = 'yes'
   clearTimeout(drafting)
+  one('#toasts [data-toast]')?.remove() // its undo would take back the item before this one
   const sent = { address: button?.getAttribute('formaction') || form().getAttribute('action'), body: fields(button), id: item().dataset.item, label: leave ? '' : answered() }
   const current = one('#rail .current')
   const title = current ? (one('.grow', current)?.textContent || '') : ''
