@@ -90,6 +90,8 @@ type Rate struct {
 	Least      float64 // the same in the stratum that is furthest behind
 	Missing    int     // sampled items that still have no label
 	Split      int64
+	ReadTwice  int64  // labels that the design had read a second time
+	Upheld     *Share // of the first labels "bad" that were read again: how many stayed bad; nil: none was
 	Objective  *float64
 	Standing   Standing
 	Why        string    // in words, when there is no data or the window is incomplete
@@ -282,7 +284,8 @@ func rateOf(outcome Outcome, cells []labeling.SampleCell) (Rate, error) {
 	if row.Raw, err = stats.Rate(row.Bad, row.Labels, .95); err != nil {
 		return row, err
 	}
-	row.Estimate, err = stats.Stratified(strata(outcome, cells), stats.OfProcess, .95)
+	row.Estimate, err = estimate(outcome, cells)
+	row.ReadTwice, row.Upheld = readTwice(outcome, cells)
 	return row, err
 }
 
@@ -309,7 +312,7 @@ func (f RateFilter) daily(cells []labeling.SampleCell) ([]DayRate, error) {
 				served = served || (away == 0 && cell.Responses > 0)
 			}
 		}
-		e, err := stats.Stratified(strata(f.Outcome, some), stats.OfProcess, .95)
+		e, err := estimate(f.Outcome, some)
 		if err != nil {
 			return nil, err
 		}

@@ -97,9 +97,9 @@ func readingsOf(ctx context.Context, tx pgx.Tx, item int64) ([]Reading, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Reading])
 }
 
-// said returns the readings and what a reviewer decided, "" for nothing, in
-// one round trip.
-func said(ctx context.Context, tx pgx.Tx, item int64) (readings []Reading, adjudicated string, err error) {
+// said returns the readings, what a reviewer decided, "" for nothing, and what
+// decides about a second reading, in one round trip.
+func said(ctx context.Context, tx pgx.Tx, item int64) (readings []Reading, adjudicated string, known reading, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(readingsQuery, item).Query(func(rows pgx.Rows) error {
 		readings, err = pgx.CollectRows(rows, pgx.RowToStructByName[Reading])
@@ -109,19 +109,21 @@ func said(ctx context.Context, tx pgx.Tx, item int64) (readings []Reading, adjud
 		SELECT coalesce((SELECT label FROM adjudications WHERE item_id = $1 ORDER BY revision DESC LIMIT 1), '')`, item).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&adjudicated)
 	})
-	return readings, adjudicated, tx.SendBatch(ctx, batch).Close()
+	batch.Queue(readingQuery, item).QueryRow(known.scan)
+	return readings, adjudicated, known, tx.SendBatch(ctx, batch).Close()
 }
 
 // settle brings the item, its consensus and the outbox up to the labels that
 // stand now, together with whatever else the caller puts into the same batch.
 // The caller holds the item's lock.
 func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID, also ...func(*pgx.Batch)) (Consensus, error) {
-	readings, adjudicated, err := said(ctx, tx, item)
+	readings, adjudicated, known, err := said(ctx, tx, item)
 	if err != nil {
 		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
 	}
 	c := Decide(readings, adjudicated)
 	third := adjudicated == "" && WantsThird(readings)
+	overlap, sampled := overlapOf(c.FirstReading, known)
 	batch := &pgx.Batch{}
 	for _, add := range also {
 		add(batch)
@@ -129,23 +131,43 @@ func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID, also ..
 	batch.Queue(`
 		UPDATE items
 		SET labeled = $2,
-		    wanted = greatest(wanted, CASE WHEN $3 THEN 3 ELSE 0 END),
-		    done_at = CASE WHEN $2 >= wanted AND NOT $3 THEN coalesce(done_at, clock_timestamp()) END
-		WHERE id = $1`, item, c.Readings, third)
+		    wanted = greatest(wanted, $3),
+		    done_at = CASE WHEN $2 >= greatest(wanted, $3) THEN coalesce(done_at, clock_timestamp()) END
+		WHERE id = $1`, item, c.Readings, wantedFor(third, overlap, adjudicated))
 	batch.Queue(`
-		INSERT INTO consensus AS c (item_id, event_id, label, method, first_reading, readings, revision, first_label, first_at)
-		VALUES ($1, $2, nullif($3, ''), $4, nullif($5, ''), $6, 1, nullif($3, ''), CASE WHEN $3 <> '' THEN clock_timestamp() END)
+		INSERT INTO consensus AS c (item_id, event_id, label, method, first_reading, readings, revision, first_label, first_at,
+		                            second_probability, second_due, votes)
+		VALUES ($1, $2, nullif($3, ''), $4, nullif($5, ''), $6, 1, nullif($3, ''), CASE WHEN $3 <> '' THEN clock_timestamp() END,
+		        CASE WHEN $7 THEN $8::float8 END, $9, $10)
 		ON CONFLICT (item_id) DO UPDATE
-		SET label = EXCLUDED.label, method = EXCLUDED.method, first_reading = EXCLUDED.first_reading,
+		SET -- The probability is that of the moment the first label was given.
+		    second_probability = CASE WHEN c.first_reading = EXCLUDED.first_reading THEN c.second_probability ELSE EXCLUDED.second_probability END,
+		    second_due = CASE WHEN c.first_reading = EXCLUDED.first_reading THEN c.second_due ELSE EXCLUDED.second_due END,
+		    votes = EXCLUDED.votes,
+		    label = EXCLUDED.label, method = EXCLUDED.method, first_reading = EXCLUDED.first_reading,
 		    readings = EXCLUDED.readings, revision = c.revision + 1, decided_at = clock_timestamp(),
 		    first_label = coalesce(c.first_label, EXCLUDED.first_label),
 		    first_at = coalesce(c.first_at, EXCLUDED.first_at)`,
-		item, event, c.Label, c.Method, c.FirstReading, c.Readings)
+		item, event, c.Label, c.Method, c.FirstReading, c.Readings, sampled, overlap.Probability, overlap.Due, votes(readings))
 	batch.Queue(`INSERT INTO label_outbox (item_id) VALUES ($1)`, item)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
 	}
 	return c, nil
+}
+
+// wantedFor is how many labelers an item needs at least, by what they have said.
+// What a reviewer has decided needs nobody more.
+func wantedFor(third bool, overlap Overlap, adjudicated string) int {
+	switch {
+	case adjudicated != "":
+		return 0
+	case third:
+		return 3
+	case overlap.Due:
+		return 2
+	}
+	return 0
 }
 
 // FirstConsensus is one response whose consensus came to be, for counters that

@@ -426,27 +426,31 @@ func (c *consideration) addItems(ctx context.Context, add []choice) error {
 		batch.Queue(`
 			INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, prompt_template_id, evidence_version,
 			                   event_time, frame_day, priority_class, design, salt_id, u, rule_id, keep, overlap, impact,
-			                   flags, reasons, title, snapshot, wanted)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+			                   flags, reasons, title, snapshot, wanted, second_drawn)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 			ON CONFLICT (queue_id, event_id) DO NOTHING`,
 			d.QueueID, d.EventID, candidate.SessionID, candidate.TaskClass, candidate.ModelVersion, candidate.PromptTemplateID, candidate.EvidenceVersion,
 			candidate.EffectiveTime, frameDay(candidate.EffectiveTime), d.PriorityClass, d.Design, d.SaltID, d.U, ch.f.rule.ID,
 			keepOf(candidate), ch.f.queue.OverlapShare, min(5, max(1, candidate.Impact)),
-			ch.flags, reasonsIn(ch.flags), titleFor(snapshot), text, c.wanted(ch))
+			ch.flags, reasonsIn(ch.flags), titleFor(snapshot), text, c.wanted(ch), c.readAgain(ch))
 		ch.f.added++
 		c.filled.Added++
 	}
 	return c.tx.SendBatch(ctx, batch).Close()
 }
 
-// wanted is how many labelers the item gets. The second reading is drawn by a
-// number of its own, so that it says nothing of the first draw.
+// wanted is how many labelers the item gets.
 func (c *consideration) wanted(ch choice) int {
-	wanted := ch.f.queue.LabelsWanted
-	if stats.HashUniform(c.salt+"/second", ch.candidate.EventID.String()) < ch.f.queue.OverlapShare {
-		wanted = max(2, wanted)
+	if c.readAgain(ch) {
+		return max(2, ch.f.queue.LabelsWanted)
 	}
-	return wanted
+	return ch.f.queue.LabelsWanted
+}
+
+// readAgain draws the items that are read twice whatever their label, by a
+// number of its own, so that it says nothing of the first draw.
+func (c *consideration) readAgain(ch choice) bool {
+	return stats.HashUniform(c.salt+"/second", ch.candidate.EventID.String()) < ch.f.queue.OverlapShare
 }
 
 func eventsOf(add []choice) []uuid.UUID {

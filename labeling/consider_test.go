@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -322,7 +323,7 @@ func TestSampleReadsOnlyWhatLiesBelowTheThreshold(t *testing.T) {
 		Responses: 21, Readable: 20, Considered: 21, Sampled: 6, Skipped: 1, Surplus: 1, Waiting: 13,
 		Labels: Tally{1, 1, 2, 1}, Raw: Tally{1, 1, 3, 1},
 	}
-	if sum != want {
+	if !reflect.DeepEqual(sum, want) {
 		t.Errorf("want %+v\n got %+v", want, sum)
 	}
 	if n := count(t, s.DB, `SELECT count(*) FROM items WHERE pi = 0.3`); n != 6 {

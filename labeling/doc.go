@@ -46,6 +46,10 @@
 //   - A second reading never moves the consensus by itself. Where labelers
 //     differ the first reading stands until a reviewer has decided, since a
 //     mixture of checked and unchecked labels would bias a rate.
+//   - Second readings are the second phase of the sample: a share drawn before
+//     anybody read, and every "hallucinated", each with the probability it had
+//     when its first label was known (overlap.go). A reading that came another
+//     way counts for the consensus and for no rate.
 //   - A third labeler is called for two readings that differ by a step; correct
 //     against hallucinated goes to a reviewer at once.
 //

@@ -53,7 +53,7 @@ func TestSubmitWritesLabelAuditEntryConsensusAndJobTogether(t *testing.T) {
 		{"label", `SELECT count(*) FROM labels WHERE label = 'hallucinated' AND reasons = '{wrong_value}' AND spans = '[{"start":0,"end":13},{"start":14,"end":20}]' AND confidence = 'high' AND guide_id IS NOT NULL AND elapsed_ms >= 0`, 1},
 		{"text", `SELECT count(*) FROM label_texts WHERE note = 'row 8' AND correction = 'the right formula'`, 1},
 		{"consensus", `SELECT count(*) FROM consensus WHERE label = 'hallucinated' AND method = 'single' AND first_label = 'hallucinated'`, 1},
-		{"item", `SELECT count(*) FROM items WHERE labeled = 1 AND taken = 1 AND done_at IS NOT NULL`, 1},
+		{"item", `SELECT count(*) FROM items WHERE labeled = 1 AND taken = 1 AND wanted = 2 AND done_at IS NULL`, 1}, // hallucinated: somebody else reads it too
 		{"reservation", `SELECT count(*) FROM reservations WHERE state = 'labeled' AND ended_at IS NOT NULL`, 1},
 		{"outbox", `SELECT count(*) FROM label_outbox`, 1},
 		{"job", `SELECT count(*) FROM river_job WHERE kind = 'labeling.submitted'`, 1},

@@ -56,10 +56,11 @@ type SampleCell struct {
 	Considered int64 // have their sampling decision; fewer than Responses while flagging is behind
 
 	// Inside the sample: readable, u below the threshold of stratum and day.
-	Sampled int64 // = Labels.All() + Skipped + Pending
-	Labels  Tally // first readings
-	Skipped int64 // passed over or removed: nonresponse
-	Pending int64 // reserved, or waiting again, right now
+	Sampled int64            // = Labels.All() + Skipped + Pending
+	Labels  Tally            // first readings
+	Second  []SecondReadings // of those of Labels that the design had read again
+	Skipped int64            // passed over or removed: nonresponse
+	Pending int64            // reserved, or waiting again, right now
 
 	Surplus int64 // labeled with u at or above the threshold: unused for an estimate
 	Waiting int64 // never touched
@@ -94,7 +95,15 @@ func (s *Store) Sample(ctx context.Context, actor auth.Actor, f SampleFilter) ([
 	if err != nil {
 		return nil, err
 	}
-	return cells(counted, totals, f), nil
+	second, err := s.seconds(ctx, f, frames)
+	if err != nil {
+		return nil, err
+	}
+	list := cells(counted, totals, f)
+	for i := range list {
+		list[i].Second = second[list[i].key()]
+	}
+	return list, nil
 }
 
 // frameThresholds are the thresholds of the strata and days of a window, as

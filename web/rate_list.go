@@ -13,6 +13,7 @@ import (
 
 	"assay/eval"
 	"assay/internal/fault"
+	"assay/internal/stats"
 	"assay/web/ui"
 )
 
@@ -288,8 +289,11 @@ func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64
 		objective = "≤ " + ui.ShareTo(*row.Objective, 0)
 	}
 	labels := templ.Component(ui.Words(ui.Count(row.Labels)))
-	if row.Split > 0 {
+	switch {
+	case row.Split > 0:
 		labels = ui.Words(ui.Dim(ui.CountOf(row.Split, "disputed", "disputed")+" "), ui.Count(row.Labels))
+	case row.ReadTwice > 0:
+		labels = ui.Words(ui.Dim(ui.Count(row.ReadTwice)+" read twice "), ui.Count(row.Labels))
 	}
 	complete := templ.Component(ui.Words("–"))
 	if row.Labels > 0 {
@@ -337,6 +341,9 @@ func rateSentence(row eval.Rate) string {
 	words := ui.ShareWithin(row.Value, row.Low, row.High)
 	if row.Thin {
 		words += ", thin: few labels where most of the traffic is"
+	}
+	if row.Estimator == stats.EstimatorTwoPhase {
+		words += ", corrected by " + ui.CountOf(row.ReadTwice, "second reading")
 	}
 	return words
 }
@@ -478,6 +485,7 @@ func rateRow(r eval.Rates, row eval.Rate, estimator eval.Estimator) fiber.Map {
 		"labeled": row.Labels, "cannot_tell": row.CannotTell, "population": row.Responses, "readable": row.Readable,
 		"effective_n": e.EffectiveN, "estimator": e.Estimator, "as_of": r.AsOf, "raw": nil, "complete": row.Complete,
 		"standing": row.Standing, "thin": e.Thin, "reasons": e.Reasons, "objective": row.Objective,
+		"read_twice": row.ReadTwice,
 	}
 	if r.Filter.ByTaskClass {
 		out["task_class"] = row.TaskClass
