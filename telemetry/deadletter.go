@@ -192,6 +192,7 @@ func (s *Store) Replay(ctx context.Context, actor auth.Actor, id int64) (outcome
 	if err != nil {
 		return "", err
 	}
+	t.seals = false // what a letter holds was redacted: it is raw text no longer
 	r, why := t.reread(l)
 	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		if outcome, err = s.replayOne(ctx, tx, t, l, r); err != nil {

@@ -145,12 +145,17 @@ type stamps struct {
 	// ArtifactRedacted: something in it was private and is gone, so a check of
 	// it may fail for that reason alone.
 	ArtifactRedacted bool
+	RawPayloadRef    string // where the raw text lies sealed; "" when it does not
+	PromptHash       string // keyed, where only hashes are kept; "" otherwise
+	ResponseHash     string
+	CaptureRate      int64 // the decision about its class's rate; 0: its key's own terms
 }
 
 // row is an event as it is stored.
 type row struct {
 	Event
 	stamps
+	raw []byte // what will be sealed when the event is committed; never stored
 }
 
 // Rating returns the rating in explicit_feedback, 1 to 5.

@@ -118,6 +118,10 @@ var stampFields = []field{
 	stampNumber("prompt_sketch", func(r *row) *uint64 { return &r.PromptSketch }),
 	id("artifact_kind", func(r *row) *string { return &r.ArtifactKind }),
 	stampFlag("artifact_redacted", func(r *row) *bool { return &r.ArtifactRedacted }),
+	id("raw_payload_ref", func(r *row) *string { return &r.RawPayloadRef }),
+	id("prompt_hash", func(r *row) *string { return &r.PromptHash }),
+	id("response_hash", func(r *row) *string { return &r.ResponseHash }),
+	stampNumber("capture_rate", func(r *row) *int64 { return &r.CaptureRate }),
 }
 
 // synonyms maps what the sources also call a field. A synonym beside its

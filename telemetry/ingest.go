@@ -80,7 +80,7 @@ func (s *Store) taking(ctx context.Context, actor auth.Actor) (*taking, error) {
 	p := s.policy()
 	return &taking{
 		terms: terms, keyID: keyID, now: s.now().Truncate(time.Millisecond), sealed: sealed,
-		saltID: id, salt: salt, text: p.text, code: p.artifact,
+		saltID: id, salt: salt, text: p.text, code: p.artifact, seals: s.Vault != nil,
 	}, nil
 }
 
@@ -138,6 +138,9 @@ func (s *Store) tryCommit(ctx context.Context, t *taking, rows []*row, refused [
 }
 
 func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, t *taking, rows []*row) error {
+	if err := s.seal(ctx, tx, rows); err != nil {
+		return err
+	}
 	body, size := pack(rows)
 	var batch int64
 	err := tx.QueryRow(ctx, `

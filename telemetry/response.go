@@ -95,6 +95,8 @@ func mayRead(actor auth.Actor) error {
 
 var errNoResponse = fault.Say(fault.NotFound, "There is no such response. It may have expired, or not have arrived yet.")
 
+var errNoEvent = fault.Say(fault.NotFound, "There is no such event. It may have expired, or not have arrived yet.")
+
 // located says where in the store a response is.
 type located struct {
 	EventID   uuid.UUID
@@ -214,7 +216,7 @@ func (s *Store) events(ctx context.Context, where string, args ...any) ([]stored
 			&e.ExplicitFeedback, &e.Reason, &e.CorrectionSource, &e.CorrectionDelayMS,
 			&e.ToolName, &e.ParamsHash, &e.ProgressMarker, &e.ResultStatus, &e.RetryCount, &e.StopReason, &e.ErrorType,
 			&e.ArtifactKind, &e.ArtifactRedacted, &e.PromptChars, &e.ResponseChars, &e.ScrubPolicy,
-			&e.KeepU, &e.Keep, &e.KeepFlagged, &e.TextKept, &e.Quarantined, &e.ExpiresAt, &e.TextExpiresAt,
+			&e.KeepU, &e.Keep, &e.KeepFlagged, &e.TextKept, &e.Quarantined, &e.ExpiresAt, &e.TextExpiresAt, &e.RawPayloadRef,
 			&e.Prompt, &e.Response, &e.context, &e.Correction, &e.ErrorMessage, &artifact, &attributes)
 		e.Artifact, e.Attributes = json.RawMessage(artifact), json.RawMessage(attributes)
 		list = append(list, e)
@@ -229,7 +231,7 @@ func (s *Store) events(ctx context.Context, where string, args ...any) ([]stored
 		       explicit_feedback, reason, correction_source, correction_delay_ms,
 		       tool_name, params_hash, progress_marker, result_status, retry_count, stop_reason, error_type,
 		       artifact_kind, artifact_redacted, prompt_chars, response_chars, scrub_policy,
-		       keep_u, keep, keep_flagged, text_kept, quarantined, expires_at, text_expires_at,
+		       keep_u, keep, keep_flagged, text_kept, quarantined, expires_at, text_expires_at, raw_payload_ref,
 		       prompt, response, context, correction, error_message, artifact, attributes
 		FROM `+allEvents+`
 		WHERE `+where, args...)

@@ -12,6 +12,7 @@ import (
 	"assay/internal/auth"
 	"assay/internal/postgres"
 	"assay/internal/redact"
+	"assay/internal/vault"
 )
 
 // Inserter puts a job into the caller's transaction; River's client is one.
@@ -27,6 +28,7 @@ type Store struct {
 	Jobs       Inserter         // nil: no jobs are inserted
 	Clock      func() time.Time // nil: time.Now
 	Redact     *redact.Policy   // nil: the product's own policy without a salt
+	Vault      *vault.Vault     // nil: raw text is kept nowhere, whatever the terms say
 
 	// Visible and VisibleSessions say what a labeler may open: sessions of
 	// items they hold or labeled. Labeling knows, and imports telemetry, so

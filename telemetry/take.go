@@ -53,6 +53,7 @@ type taking struct {
 	text   *redact.Policy
 	code   *redact.Policy
 	sealed *sealedDays
+	seals  bool // there is a vault for raw text
 }
 
 // take turns a decoded event into the row that is stored: identity of people
@@ -64,14 +65,21 @@ func (t *taking) take(r *row) error {
 	if r.Consent == "" {
 		r.Consent = t.terms.Consent
 	}
+	if r.Capture == CaptureHash {
+		t.hashText(r)
+	}
 	if !r.Consent.AllowsText() {
 		r.withoutText()
 		return nil
 	}
+	raw := t.rawText(r)
 	if err := t.redact(r); err != nil {
 		return err
 	}
 	t.keepText(r)
+	if r.TextKept {
+		r.raw = raw
+	}
 	return nil
 }
 
@@ -174,6 +182,7 @@ func (r *row) withoutText() {
 	r.Reason, r.ErrorType = tag(r.Reason), tag(r.ErrorType)
 	if r.Consent == ConsentNone {
 		r.UserIDHash, r.DeviceFingerprint, r.PromptSketch = nil, "", 0
+		r.PromptHash, r.ResponseHash = "", ""
 	}
 }
 

@@ -29,6 +29,7 @@ import (
 	"assay/internal/postgres"
 	"assay/internal/redact"
 	"assay/internal/signing"
+	"assay/internal/vault"
 	"assay/jobs"
 	"assay/labeling"
 	"assay/telemetry"
@@ -50,6 +51,7 @@ type product struct {
 	eval       *eval.Store
 	audit      *audit.Log
 	signing    *signing.Keys
+	vault      *vault.Vault
 	log        *slog.Logger
 }
 
@@ -99,7 +101,12 @@ func (p *product) build(keysDir string) error {
 	p.audit = &audit.Log{DB: p.pool, MACKeys: macs, Signing: p.signing, Dir: filepath.Join(keysDir, "checkpoints")}
 	p.people = &people.Register{DB: p.pool, Secret: secret}
 	p.keys = &keys.Ring{DB: p.pool}
-	p.telemetry = &telemetry.Store{DB: p.pool, Clickhouse: p.clickhouse, Jobs: inserter, Redact: redact.Assay(salt)}
+	keyset, err := vault.OpenKeyset(filepath.Join(keysDir, "vault"))
+	if err != nil {
+		return err
+	}
+	p.vault = &vault.Vault{DB: p.pool, KEK: keyset}
+	p.telemetry = &telemetry.Store{DB: p.pool, Clickhouse: p.clickhouse, Jobs: inserter, Redact: redact.Assay(salt), Vault: p.vault}
 	p.labeling = &labeling.Store{DB: p.pool, Jobs: inserter, Telemetry: p.telemetry}
 	p.validators = &validators.Store{DB: p.pool, Jobs: inserter}
 	p.validators.Set, p.sandbox = validators.Open()

@@ -54,38 +54,85 @@ const sealingLock = 0x7661756c // "vaul"
 // raw_payload_ref of its event. It is shredded some time after keepUntil,
 // unless it is held.
 func (v *Vault) Seal(ctx context.Context, tx pgx.Tx, as Context, text []byte, keepUntil time.Time) (ref string, err error) {
-	if len(text) > maxPayload {
-		return "", fault.Say(fault.Invalid, "A raw text may have %d MiB at most.", maxPayload>>20)
+	refs, err := v.SealAll(ctx, tx, []Sealing{{as, text, keepUntil}})
+	if err != nil {
+		return "", err
+	}
+	return refs[0], nil
+}
+
+// Sealing is one text to be sealed.
+type Sealing struct {
+	As        Context
+	Text      []byte
+	KeepUntil time.Time
+}
+
+// SealAll is Seal for many texts, in one statement. The refs are in the order
+// of the texts.
+func (v *Vault) SealAll(ctx context.Context, tx pgx.Tx, texts []Sealing) (refs []string, err error) {
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, sealingLock); err != nil {
+		return nil, fmt.Errorf("seal %d texts: %w", len(texts), err)
+	}
+	rows := sealedRows{}
+	for _, one := range texts {
+		if err := v.sealOne(ctx, one, &rows); err != nil {
+			return nil, fmt.Errorf("seal %s of event %s: %w", one.As.Field, one.As.EventID, err)
+		}
+	}
+	_, err = tx.Exec(ctx, `
+		WITH sealed AS (
+			SELECT *
+			FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[], $8::bytea[])
+			     AS s (id, event_id, field, subject, ciphertext, keep_until, kek_id, wrapped)
+		), payload AS (
+			INSERT INTO vault_payloads (id, event_id, field, subject, ciphertext, keep_until)
+			SELECT id, event_id, field, subject, ciphertext, keep_until FROM sealed
+			RETURNING id
+		)
+		INSERT INTO vault_keys (payload, kek_id, wrapped)
+		SELECT id, kek_id, wrapped FROM sealed JOIN payload USING (id)`,
+		rows.ids, rows.events, rows.fields, rows.subjects, rows.ciphertexts, rows.until, rows.keks, rows.wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("seal %d texts: %w", len(texts), err)
+	}
+	for _, id := range rows.ids {
+		refs = append(refs, id.String())
+	}
+	return refs, nil
+}
+
+// sealedRows are the rows of several payloads and their keys, by column.
+type sealedRows struct {
+	ids                            []uuid.UUID
+	events, fields, subjects, keks []string
+	ciphertexts, wrapped           [][]byte
+	until                          []time.Time
+}
+
+func (v *Vault) sealOne(ctx context.Context, s Sealing, rows *sealedRows) error {
+	if len(s.Text) > maxPayload {
+		return fault.Say(fault.Invalid, "A raw text may have %d MiB at most.", maxPayload>>20)
 	}
 	id := uuid.New()
 	dataKey := make([]byte, 32)
 	rand.Read(dataKey) // never fails
-	sealed, err := newGCM(dataKey)
+	seal, err := newGCM(dataKey)
 	if err != nil {
-		return "", err
+		return err
 	}
-	bound := as.bound(id)
-	ciphertext := sealed.Seal(nil, nil, text, bound)
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, sealingLock); err != nil {
-		return "", fmt.Errorf("seal %s of event %s: %w", as.Field, as.EventID, err)
-	}
+	bound := s.As.bound(id)
 	kek, wrapped, err := v.KEK.Wrap(ctx, dataKey, bound)
 	if err != nil {
-		return "", fmt.Errorf("seal %s of event %s: %w", as.Field, as.EventID, err)
+		return err
 	}
-	_, err = tx.Exec(ctx, `
-		WITH payload AS (
-			INSERT INTO vault_payloads (id, event_id, field, subject, ciphertext, keep_until)
-			VALUES ($1, $2, $3, $4, $5, $6)
-			RETURNING id
-		)
-		INSERT INTO vault_keys (payload, kek_id, wrapped)
-		SELECT id, $7, $8 FROM payload`,
-		id, as.EventID, as.Field, as.Subject, ciphertext, keepUntil, kek, wrapped)
-	if err != nil {
-		return "", fmt.Errorf("seal %s of event %s: %w", as.Field, as.EventID, err)
-	}
-	return id.String(), nil
+	rows.ids, rows.keks, rows.wrapped = append(rows.ids, id), append(rows.keks, kek), append(rows.wrapped, wrapped)
+	rows.events, rows.fields, rows.subjects = append(rows.events, s.As.EventID), append(rows.fields, s.As.Field), append(rows.subjects, s.As.Subject)
+	rows.ciphertexts, rows.until = append(rows.ciphertexts, seal.Seal(nil, nil, s.Text, bound)), append(rows.until, s.KeepUntil)
+	return nil
 }
 
 // newGCM is AES-256-GCM with a random nonce before the ciphertext. Each key
