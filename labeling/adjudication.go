@@ -160,6 +160,9 @@ func (s *Store) Disagreement(ctx context.Context, actor auth.Actor, id int64) (D
 	if mine {
 		return Disagreement{}, fault.Say(fault.Denied, "You labeled this item. Another reviewer decides it.")
 	}
+	if err := holdsNone(ctx, s.DB, reviewer, id); err != nil {
+		return Disagreement{}, err
+	}
 	rows, _ := s.DB.Query(ctx, `
 		SELECT DISTINCT ON (l.labeler_id)
 		       coalesce(p.name, w.import_name, w.pseudonym), coalesce(l.label, ''), l.reasons, l.spans, coalesce(l.confidence, ''),

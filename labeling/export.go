@@ -65,6 +65,8 @@ type LabelFilter struct {
 	From, To  time.Time // event time, half-open; zero: open
 	After     int64     // id of the last label of the page before
 	Limit     int       // 0: no limit
+
+	reader int64 // the labeler whose held items are left out; 0: nobody's
 }
 
 const recordQuery = `
@@ -90,12 +92,19 @@ const recordQuery = `
 	  AND ($5 = '' OR l.label = $5)
 	  AND ($6::timestamptz IS NULL OR i.event_time >= $6)
 	  AND ($7::timestamptz IS NULL OR i.event_time < $7)
+	  AND ($9 = 0 OR NOT EXISTS (
+		SELECT FROM reservations held
+		WHERE held.item_id = l.item_id AND held.labeler_id = $9 AND held.state = 'held' AND held.lease_until > clock_timestamp()))
 	ORDER BY l.id
 	LIMIT $8`
 
 // Records returns labels in the order they were given, all revisions of them.
 func (s *Store) Records(ctx context.Context, actor auth.Actor, f LabelFilter) ([]Record, error) {
 	if err := actor.Require(auth.ExportLabels); err != nil {
+		return nil, err
+	}
+	var err error
+	if f.reader, err = s.readerOf(ctx, actor); err != nil {
 		return nil, err
 	}
 	return records(ctx, s.DB, f)
@@ -106,7 +115,7 @@ func records(ctx context.Context, db postgres.DB, f LabelFilter) ([]Record, erro
 	if f.Limit > 0 {
 		limit = &f.Limit
 	}
-	rows, _ := db.Query(ctx, recordQuery, f.After, f.Queue, f.TaskClass, f.SessionID, f.Label, orNull(f.From), orNull(f.To), limit)
+	rows, _ := db.Query(ctx, recordQuery, f.After, f.Queue, f.TaskClass, f.SessionID, f.Label, orNull(f.From), orNull(f.To), limit, f.reader)
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Record])
 	if err != nil {
 		return nil, fmt.Errorf("labels: %w", err)
@@ -154,7 +163,11 @@ func (s *Store) BeginExport(ctx context.Context, actor auth.Actor, format string
 	default:
 		return nil, fault.Say(fault.Invalid, "The format is jsonl or csv.")
 	}
-	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+	var err error
+	if f.reader, err = s.readerOf(ctx, actor); err != nil {
+		return nil, err
+	}
+	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "label.export", Object: "labels/export", What: format, After: f})
 	})
 	if err != nil {

@@ -169,8 +169,8 @@ func (s *Store) Complete(ctx context.Context, item Item) (Item, error) {
 
 // readable is which reservations open the whole session to their labeler: those
 // with their label, and those still held where neither the version nor the
-// verdict is to be hidden until then.
-const readable = `(r.state = 'labeled' OR r.state = 'held' AND NOT q.blind AND NOT q.verdict_hidden)`
+// verdict is to be hidden until then, and nobody else's label either.
+const readable = `(r.state = 'labeled' OR r.state = 'held' AND NOT q.blind AND NOT q.verdict_hidden AND i.labeled = 0)`
 
 // Visible reports whether a labeler may read a session: it holds an item that
 // was served to them, and reading it tells them nothing too early.

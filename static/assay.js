@@ -1,5 +1,6 @@
 import { startCopy } from './copy.js'
 import { startDialogs } from './dialog.js'
+import { startEdits } from './edits.js'
 import { startKeys } from './keys.js'
 import { startLabel } from './label.js'
 import { startLists } from './list.js'
@@ -20,6 +21,7 @@ startPalette()
 startLists()
 startSteps()
 startSpans()
+startEdits()
 startToasts()
 startCopy()
 startTheme()

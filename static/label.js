@@ -1,4 +1,5 @@
 import { all, element, on, one, painted, post, sign, tell } from './dom.js'
+import { showEdits } from './edits.js'
 import { asleep, sleep, wake } from './keys.js'
 import { beginMarking } from './spans.js'
 import { setTimes } from './time.js'
@@ -69,6 +70,7 @@ async function showItem(nodes, title, address) {
     document.title = title
     history.pushState({ item: true }, '', address)
     setTimes(main)
+    all('[data-edits-of]', main).forEach(showEdits)
     showReady()
     drafted = fields().toString()
     one('.session', main)?.scrollTo(0, 0)

@@ -169,7 +169,11 @@ func (s *Store) Responses(ctx context.Context, actor auth.Actor, ids []uuid.UUID
 // What they may not see does not exist for them.
 func (s *Store) seeSession(ctx context.Context, actor auth.Actor, sessionID string) error {
 	if !onlyLabels(actor) {
-		return nil
+		unread, err := s.unread(ctx, actor)
+		if err == nil && slices.Contains(unread, sessionID) {
+			err = fault.Say(fault.Denied, "You hold an item of this session and have not labeled it. Label it or give it back, then read the session.")
+		}
+		return err
 	}
 	if s.Visible != nil {
 		visible, err := s.Visible(ctx, actor, sessionID)
@@ -178,6 +182,14 @@ func (s *Store) seeSession(ctx context.Context, actor auth.Actor, sessionID stri
 		}
 	}
 	return fault.Say(fault.NotFound, "There is no such session among those you hold or labeled.")
+}
+
+// unread lists the sessions that the actor labels before they read them.
+func (s *Store) unread(ctx context.Context, actor auth.Actor) ([]string, error) {
+	if s.UnreadSessions == nil || actor.Kind != auth.Person || !actor.May(auth.Label) {
+		return nil, nil
+	}
+	return s.UnreadSessions(ctx, actor)
 }
 
 // onlyLabels reports whether the actor reads sessions by the role of a

@@ -136,6 +136,10 @@ func (s *Store) chosen(ctx context.Context, actor auth.Actor, f SessionFilter) (
 			}
 		}
 		add("session_id IN (?)", append(visible, ""))
+	} else if unread, err := s.unread(ctx, actor); err != nil {
+		return selection{}, err
+	} else if len(unread) > 0 {
+		add("session_id NOT IN (?)", unread)
 	}
 	if f.Flag == "any" {
 		add("session_hash IN (SELECT session_hash FROM event_flags)")

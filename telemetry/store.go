@@ -36,6 +36,10 @@ type Store struct {
 	Visible         func(ctx context.Context, actor auth.Actor, sessionID string) (bool, error)
 	VisibleSessions func(ctx context.Context, actor auth.Actor) ([]string, error)
 
+	// UnreadSessions are those that a reviewer may not read now, because they
+	// hold an item of them that they have not labeled. Nil: none.
+	UnreadSessions func(ctx context.Context, actor auth.Actor) ([]string, error)
+
 	// InboxLimit is how many bytes may wait before ingest sheds; 0 is 4 GiB.
 	InboxLimit int64
 

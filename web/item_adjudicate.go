@@ -34,7 +34,7 @@ type sideLabel struct {
 	Claim   ui.Claim
 	Reasons string
 	Said    string
-	Correct string
+	Correct templ.Component
 }
 
 func (s *site) adjudicationNext(c *fiber.Ctx) error {
@@ -106,12 +106,12 @@ func buildAdjudication(d labeling.Disagreement, verdicts []Verdict, chosen, reas
 		p.Head.Beside = append(p.Head.Beside, ui.Chip{Text: v.Verdict + ", " + v.Validator, Mark: ui.MarkOf(v.Verdict), Outline: true})
 	}
 	for _, l := range d.Labels {
-		p.Sides = append(p.Sides, buildSide(d.Item.Snapshot.Response, l))
+		p.Sides = append(p.Sides, buildSide(d.Item.Snapshot.Response, correctedText(d.Item.Snapshot), l))
 	}
 	return p
 }
 
-func buildSide(response string, l labeling.SideLabel) sideLabel {
+func buildSide(response, corrected string, l labeling.SideLabel) sideLabel {
 	note := l.Name
 	if l.GuideVersion > 0 {
 		note += fmt.Sprintf(", guide %d", l.GuideVersion)
@@ -124,7 +124,10 @@ func buildSide(response string, l labeling.SideLabel) sideLabel {
 	}
 	side := sideLabel{
 		Title: capital(labelWords(l.Answer.Label)), Note: note, Mark: ui.MarkOf(l.Answer.Label),
-		Claim: ui.Claim{Text: cut(response, turnLength)}, Said: l.Answer.Note, Correct: l.Answer.Correction,
+		Claim: ui.Claim{Text: cut(response, turnLength)}, Said: l.Answer.Note,
+	}
+	if l.Answer.Correction != "" {
+		side.Correct = ui.Edits{Before: corrected, After: l.Answer.Correction}
 	}
 	for i, span := range l.Answer.Spans {
 		if span.End <= len([]rune(side.Claim.Text)) {

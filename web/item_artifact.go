@@ -101,6 +101,12 @@ func buildArtifact(item labeling.Item, verdicts []Verdict) (ui.Artifact, bool) {
 	block.Concealed = concealed
 	if found && !concealed {
 		verdictOn(&block, a, verdict)
+		switch a.Kind {
+		case "sql":
+			block.Evidence = append(resultTables(verdict.Evidence), block.Evidence...)
+		case "code":
+			block.Evidence = append(outputs(verdict.Evidence), block.Evidence...)
+		}
 	}
 	if a.Kind == "formula" && len(a.Cells) > 0 {
 		var evidence formulaEvidence

@@ -43,12 +43,12 @@ func buildKept(item labeling.Item, verdicts []Verdict) keptPage {
 	switch {
 	case item.Mine != nil:
 		spans = item.Mine.Answer.Spans
-		p.Title, p.Facts = "Your label", ownFacts(*item.Mine)
+		p.Title, p.Facts = "Your label", ownFacts(*item.Mine, item.Snapshot)
 		p.Acts = []keptAct{{base + "/undo", ui.Button{Label: "Change", Submit: true, Icon: ui.IconUndo}}, next}
 	case item.Draft != nil && item.Draft.Refused != "":
 		spans = item.Draft.Answer.Spans
 		p.Notice = &ui.Banner{Tone: ui.Mid, Fact: item.Draft.Refused, Consequence: "What you wrote is kept as a draft. It still counts, as a second label where another person has labeled since."}
-		p.Title, p.Facts = "Your draft", answerFacts(item.Draft.Answer)
+		p.Title, p.Facts = "Your draft", answerFacts(item.Draft.Answer, item.Snapshot)
 		p.Acts = []keptAct{{base + "/again", ui.Button{Label: "Reserve it again", Style: ui.Filled, Submit: true}}, next}
 		p.Discard = base + "/discard"
 	default:
@@ -56,7 +56,7 @@ func buildKept(item labeling.Item, verdicts []Verdict) keptPage {
 		p.Facts = []ui.Fact{{Term: "State", Value: ui.Text("You had this item. It is free for others until you reserve it again.")}}
 		if item.Draft != nil {
 			spans = item.Draft.Answer.Spans
-			p.Facts = append(p.Facts, answerFacts(item.Draft.Answer)...)
+			p.Facts = append(p.Facts, answerFacts(item.Draft.Answer, item.Snapshot)...)
 		}
 		p.Acts = []keptAct{{base + "/again", ui.Button{Label: "Reserve it again", Style: ui.Filled, Submit: true}}, next}
 	}
@@ -64,12 +64,12 @@ func buildKept(item labeling.Item, verdicts []Verdict) keptPage {
 	return p
 }
 
-func ownFacts(own labeling.OwnLabel) []ui.Fact {
-	facts := answerFacts(own.Answer)
+func ownFacts(own labeling.OwnLabel, snapshot labeling.Snapshot) []ui.Fact {
+	facts := answerFacts(own.Answer, snapshot)
 	return append(facts, ui.Fact{Term: "Given", Value: ui.Time{At: own.LabeledAt}})
 }
 
-func answerFacts(a labeling.Answer) []ui.Fact {
+func answerFacts(a labeling.Answer, snapshot labeling.Snapshot) []ui.Fact {
 	var facts []ui.Fact
 	if a.Label != "" {
 		facts = append(facts, ui.Fact{Term: "Label", Value: ui.Sign{Mark: ui.MarkOf(a.Label), Word: labelWords(a.Label)}})
@@ -88,7 +88,7 @@ func answerFacts(a labeling.Answer) []ui.Fact {
 		facts = append(facts, ui.Fact{Term: "Confidence", Value: ui.Text(a.Confidence)})
 	}
 	if a.Correction != "" {
-		facts = append(facts, ui.Fact{Term: "Correction", Value: ui.Code{Text: a.Correction, Small: true, Well: true}})
+		facts = append(facts, ui.Fact{Term: "Correction", Value: ui.Edits{Before: correctedText(snapshot), After: a.Correction}})
 	}
 	if a.Note != "" {
 		facts = append(facts, ui.Fact{Term: "Note", Value: ui.Text(a.Note)})

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -280,13 +281,13 @@ func buildQuestions(item labeling.Item, a labeling.Answer) templ.Component {
 		empty = "None. Needed for hallucinated."
 	}
 	correction := ui.Field{Label: "Correction", Name: "correction", Optional: true, Rows: 3, Mono: item.Snapshot.Artifact != nil, Act: ui.ActCorrection, Value: a.Correction}
-	if text := correctionOfUser(item.Snapshot); text != "" {
-		correction.Beside = ui.Button{Label: "Use the user’s", Style: ui.Plain, Size: ui.Small, Attrs: templ.Attributes{"data-fill": "correction", "data-fill-with": text}}
-	}
+	corrected := correctedText(item.Snapshot)
+	correction.Attrs = ui.EditsOf(corrected)
+	correction.Beside = ui.Words(fillButton("Edit the response", corrected), fillButton("Use the user’s", correctionOfUser(item.Snapshot)))
 	return questions{
 		Guide: ui.GuideNote{
 			Version: fmt.Sprintf("Guide %d", item.Guide.Version), Name: item.Guide.Title, Opens: "guide", URL: "/guides/" + pathPart(item.TaskClass),
-			Rule: ruleText(item.Guide.Rule),
+			Rule: ruleText(item.Guide.Rule), Cases: borderlineCases(buildGuideText(item.Guide)),
 		},
 		Choices: choices,
 		Reasons: ui.Reasons{Items: reasons},
@@ -310,6 +311,40 @@ type questions struct {
 	Correct    ui.Field
 	Confidence ui.Segmented
 	Note       ui.Field
+}
+
+// borderlineCases are the list under the guide's heading of that name.
+func borderlineCases(guide guideText) []templ.Component {
+	under := false
+	for _, block := range guide.Blocks {
+		switch {
+		case block.Heading != "":
+			under = strings.HasPrefix(strings.ToLower(block.Heading), "borderline")
+		case under && len(block.Items) > 0:
+			return block.Items
+		}
+	}
+	return nil
+}
+
+// correctedText is what a correction corrects: the source of the artifact
+// where there is one, else the response.
+func correctedText(snapshot labeling.Snapshot) string {
+	var a artifactOf
+	if json.Unmarshal(snapshot.Artifact, &a) == nil {
+		if source := cmp.Or(a.Formula, a.SQL, a.Code); source != "" {
+			return source
+		}
+	}
+	return snapshot.Response
+}
+
+// fillButton puts a text into the correction; nothing for no text.
+func fillButton(label, text string) templ.Component {
+	if text == "" {
+		return ui.Words()
+	}
+	return ui.Button{Label: label, Style: ui.Plain, Size: ui.Small, Attrs: templ.Attributes{"data-fill": "correction", "data-fill-with": text}}
 }
 
 func correctionOfUser(snapshot labeling.Snapshot) string {

@@ -113,6 +113,7 @@ func (p *product) build(keysDir string) error {
 	p.labeling.Verdicts = p.verdictsSeen
 	p.telemetry.Visible = p.labeling.Visible
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions
+	p.telemetry.UnreadSessions = p.labeling.UnreadSessions
 	p.eval = &eval.Store{DB: p.pool, Traces: p.telemetry, Labels: p.labeling, Signing: p.signing}
 	return nil
 }

@@ -69,7 +69,8 @@ type GuideNote struct {
 	Name    string
 	Rule    templ.Component
 	Opens   string
-	URL     string // the guide's own page, without JavaScript
+	URL     string            // the guide's own page, without JavaScript
+	Cases   []templ.Component // borderline cases, folded
 }
 
 // SpanList names what is marked in the response, by its letter.

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/a-h/templ"
+
+	"assay/web/ui"
+)
+
+// queryEvidence is what the SQL validator shows: the rows the query gave and
+// those that were expected, or stated.
+type queryEvidence struct {
+	Got      *queryRows `json:"got"`
+	Want     *queryRows `json:"want"`
+	Repaired string     `json:"repaired"` // the statement with real names in place of invented ones
+}
+
+type queryRows struct {
+	Columns []string `json:"columns"`
+	Rows    [][]any  `json:"rows"`
+	More    int      `json:"more"` // rows that are not in it
+}
+
+// rowsShown is how much of a result a labeler looks at before deciding.
+const rowsShown = 20
+
+// resultTables stand the two results side by side, aligned by row, with only
+// the cells marked that differ; one alone when there is one.
+func resultTables(evidence json.RawMessage) []templ.Component {
+	var e queryEvidence
+	if json.Unmarshal(evidence, &e) != nil {
+		return nil // of another shape: the findings say what there is to say
+	}
+	var parts []templ.Component
+	switch {
+	case e.Got != nil && e.Want != nil:
+		parts = append(parts, ui.Compare{Left: resultGrid("The query gives", *e.Got), Right: resultGrid("Expected", *e.Want)}.Differ())
+	case e.Got != nil:
+		parts = append(parts, resultGrid("The query gives", *e.Got))
+	case e.Want != nil:
+		parts = append(parts, resultGrid("Expected", *e.Want))
+	}
+	if e.Repaired != "" {
+		text := cut(e.Repaired, sourceLength)
+		parts = append(parts, ui.Code{Text: text, Tokens: ui.Tokens("sql", text), Small: true, Well: true})
+	}
+	return parts
+}
+
+func resultGrid(caption string, r queryRows) ui.Grid {
+	grid := ui.Grid{Caption: caption + ", " + ui.CountOf(len(r.Rows)+r.More, "row"), Columns: r.Columns}
+	for _, row := range r.Rows[:min(len(r.Rows), rowsShown)] {
+		line := ui.GridRow{}
+		for _, value := range row {
+			text, number := resultText(value)
+			line.Cells = append(line.Cells, ui.Cell{Text: text, Number: number, Dim: value == nil})
+		}
+		grid.Rows = append(grid.Rows, line)
+	}
+	if hidden := len(r.Rows) + r.More - len(grid.Rows); hidden > 0 {
+		grid.Caption += ", the first " + strconv.Itoa(len(grid.Rows))
+	}
+	return grid
+}
+
+// resultText is a value of a result as people read it; NULL is a word there.
+func resultText(value any) (text string, number bool) {
+	if value == nil {
+		return "NULL", false
+	}
+	text, number = cellText(value)
+	return cut(text, 200), number
+}
+
+// outputEvidence is what a check that ran something shows: what it printed,
+// and what it should have.
+type outputEvidence struct {
+	Stdout   string `json:"stdout"`
+	Stderr   string `json:"stderr"`
+	Expected string `json:"expected_stdout"`
+}
+
+func outputs(evidence json.RawMessage) []templ.Component {
+	var e outputEvidence
+	if json.Unmarshal(evidence, &e) != nil {
+		return nil
+	}
+	var parts []templ.Component
+	if e.Expected != "" {
+		parts = append(parts, ui.Edits{Before: cut(e.Expected, turnLength), After: cut(e.Stdout, turnLength)})
+	} else if e.Stdout != "" {
+		parts = append(parts, ui.Code{Text: cut(e.Stdout, turnLength), Small: true, Well: true})
+	}
+	if e.Stderr != "" {
+		parts = append(parts, ui.Code{Text: cut(e.Stderr, turnLength), Small: true, Well: true})
+	}
+	return parts
+}
