@@ -26,14 +26,30 @@ const (
 // reading bounds what one question may cost. Copies of one event always lie
 // in one partition, so partitions are deduplicated apart.
 func reading(ctx context.Context) context.Context {
+	b, tight := ctx.Value(boundsKey{}).(bounds)
+	if !tight {
+		b = bounds{30 * time.Second, 64 << 30}
+	}
 	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"do_not_merge_across_partitions_select_final": 1,
-		"max_execution_time":                          30,
+		"max_execution_time":                          b.most.Seconds(),
 		"max_memory_usage":                            1 << 30,
-		"max_bytes_to_read":                           64 << 30,
+		"max_bytes_to_read":                           b.bytes,
 		"max_query_size":                              4 << 20,
 	}))
 }
+
+// within tightens the bounds of one question.
+func within(ctx context.Context, most time.Duration, bytes int64) context.Context {
+	return context.WithValue(ctx, boundsKey{}, bounds{most, bytes})
+}
+
+type bounds struct {
+	most  time.Duration
+	bytes int64
+}
+
+type boundsKey struct{}
 
 // eachRow runs a query and hands every row to scan.
 func (s *Store) eachRow(ctx context.Context, scan func(func(dest ...any) error) error, sql string, args ...any) error {

@@ -111,7 +111,24 @@ func (s *Store) Session(ctx context.Context, actor auth.Actor, id string, v Sess
 	if err := s.readPage(ctx, &d, all[d.Place:end], v.Event); err != nil {
 		return SessionDetail{}, err
 	}
-	return d, s.readJudgements(ctx, &d)
+	if err := s.readJudgements(ctx, &d); err != nil {
+		return SessionDetail{}, err
+	}
+	return d, s.closeLabels(ctx, actor, &d)
+}
+
+// closeLabels takes away what others said of responses that the actor may yet
+// have to label.
+func (s *Store) closeLabels(ctx context.Context, actor auth.Actor, d *SessionDetail) error {
+	if actor.Kind != auth.Person || !actor.May(auth.Label) || len(d.Labels) == 0 {
+		return nil
+	}
+	open, err := s.labelsOpen(ctx, actor, d.ID)
+	if err != nil {
+		return err
+	}
+	d.Labels = slices.DeleteFunc(d.Labels, func(l LabelRow) bool { return !open[l.EventID] })
+	return nil
 }
 
 func (s *Store) briefs(ctx context.Context, id string) ([]brief, error) {

@@ -4,27 +4,45 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"assay/internal/auth"
 	"assay/internal/fault"
 )
 
-// SessionFilter chooses sessions: those with at least one event in the window
-// and, for each further condition, at least one event that meets it. Empty
-// fields take any.
+// SessionFilter chooses sessions: those whose time overlaps the window and,
+// for each further condition, with at least one event that meets it. A session
+// overlaps when it has an event in the window, or was silent in all of it with
+// events at most [silentFor] before and after. Empty fields take any.
 type SessionFilter struct {
 	Window           Window
 	TaskClass        string
 	ModelVersion     string
 	PromptTemplateID string
 	Env              string
+	User             string // user_id_hash
 	Flag             string // a Reason, or "any"
 	Verdict          string // pass, fail, inconclusive
 	Label            string // one of the four labels
 	Text             string // somewhere in its redacted text, whatever the case
+
+	// Behind asks for the sessions a figure of a Measurement stands on: one
+	// event in the window must be of that kind and meet what follows at once,
+	// with task class, model version, template and environment.
+	Behind     Behind
+	Experiment string
+	Variant    string
+	Version    string // assistant_version
 }
+
+// silentFor is how far around a window the events of a session are looked for
+// that has none in it.
+const silentFor = 30 * 24 * time.Hour
 
 // SessionRow is one session in a list. What is told of it is its last
 // response in the window.
@@ -108,26 +126,111 @@ func (s *Store) Sessions(ctx context.Context, actor auth.Actor, f SessionFilter,
 	if page.Total, page.Flagged, err = s.countSessions(ctx, chosen, f.Window); err != nil {
 		return SessionPage{}, err
 	}
-	return page, s.describe(ctx, page.Sessions, f.Window)
+	if err := s.describe(ctx, page.Sessions, f.Window); err != nil {
+		return SessionPage{}, err
+	}
+	return page, s.hideLabels(ctx, actor, page.Sessions)
+}
+
+// Dropped says how many sessions there would be without one condition.
+type Dropped struct {
+	Condition string // of SessionFilter, as in an address: "task_class", "flag", "q", …
+	Sessions  int64
+}
+
+// WithoutEach says of a filter that excludes everything which of its
+// conditions does: for each that is set, how many sessions there are when it
+// alone is dropped.
+func (s *Store) WithoutEach(ctx context.Context, actor auth.Actor, f SessionFilter) ([]Dropped, error) {
+	if err := actor.Require(auth.SeeSessions); err != nil {
+		return nil, err
+	}
+	var list []Dropped
+	for _, c := range conditions(&f) {
+		kept := *c.value
+		if kept == "" {
+			continue
+		}
+		*c.value = ""
+		chosen, err := s.chosen(ctx, actor, f)
+		*c.value = kept
+		if err != nil {
+			return nil, err
+		}
+		total, _, err := s.countSessions(ctx, chosen, f.Window)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Dropped{c.name, total})
+	}
+	return list, nil
+}
+
+type condition struct {
+	name  string
+	value *string
+}
+
+// conditions are those of a filter that can be dropped, cheap ones first.
+func conditions(f *SessionFilter) []condition {
+	return []condition{
+		{"task_class", &f.TaskClass}, {"model_version", &f.ModelVersion}, {"template", &f.PromptTemplateID}, {"env", &f.Env},
+		{"user", &f.User}, {"flag", &f.Flag}, {"verdict", &f.Verdict}, {"label", &f.Label},
+		{"experiment", &f.Experiment}, {"variant", &f.Variant}, {"version", &f.Version}, {"behind", (*string)(&f.Behind)}, {"q", &f.Text},
+	}
 }
 
 // selection is the one statement of which sessions are meant: the list, its
-// count and the count of flagged ones are all taken from it.
+// count and the count of flagged ones are all taken from it. Each question of
+// it is bounded; one that reads text, more tightly.
 type selection struct {
 	sql  string
 	args []any
+	text bool
 }
 
 // chosen builds the selection. Every condition is static text; only values
 // are the reader's.
 func (s *Store) chosen(ctx context.Context, actor auth.Actor, f SessionFilter) (selection, error) {
-	var where, having []string
-	var args, havingArgs []any
+	c, err := s.chosenByFacts(ctx, actor, f)
+	if err != nil || f.Text == "" {
+		return c, err
+	}
+	// Text is looked for only in sessions that meet everything else.
+	found := `
+		SELECT session_hash
+		FROM ` + allEvents + `
+		WHERE effective_time >= ? AND effective_time < ? AND text_expires_at > ?
+		  AND (positionCaseInsensitiveUTF8(prompt, ?) > 0 OR positionCaseInsensitiveUTF8(response, ?) > 0
+		       OR positionCaseInsensitiveUTF8(correction, ?) > 0 OR positionCaseInsensitiveUTF8(error_message, ?) > 0)`
+	args := []any{f.Window.From, f.Window.To, s.now(), f.Text, f.Text, f.Text, f.Text}
+	if len(f.set()) > 1 {
+		found, args = found+" AND session_hash IN (SELECT hash FROM ("+c.sql+"))", append(args, c.args...)
+	}
+	return selection{"SELECT * FROM (" + c.sql + ") WHERE hash IN (" + found + ")", append(c.args[:len(c.args):len(c.args)], args...), true}, nil
+}
+
+// set lists the conditions that are set.
+func (f SessionFilter) set() []string {
+	var names []string
+	for _, c := range conditions(&f) {
+		if *c.value != "" {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+func (s *Store) chosenByFacts(ctx context.Context, actor auth.Actor, f SessionFilter) (selection, error) {
+	overlap, overlapArgs := s.overlap(f)
+	where, args := []string{overlap}, overlapArgs
 	add := func(condition string, values ...any) {
 		where, args = append(where, condition), append(args, values...)
 	}
-	add("effective_time >= ? AND effective_time < ?", f.Window.From, f.Window.To)
 	if onlyLabels(actor) {
+		if f.Label != "" {
+			return selection{}, fault.Say(fault.Denied, "Labels of others are read after one's own. Only who does not label may look for them.")
+		}
 		var visible []string
 		if s.VisibleSessions != nil {
 			var err error
@@ -152,21 +255,9 @@ func (s *Store) chosen(ctx context.Context, actor auth.Actor, f SessionFilter) (
 	if f.Label != "" {
 		add("session_hash IN (SELECT session_hash FROM labels FINAL WHERE label = ?)", f.Label)
 	}
-	if f.Text != "" {
-		add(`session_hash IN (
-			SELECT session_hash
-			FROM `+allEvents+`
-			WHERE effective_time >= ? AND effective_time < ? AND text_expires_at > ?
-			  AND (positionCaseInsensitiveUTF8(prompt, ?) > 0 OR positionCaseInsensitiveUTF8(response, ?) > 0
-			       OR positionCaseInsensitiveUTF8(correction, ?) > 0 OR positionCaseInsensitiveUTF8(error_message, ?) > 0))`,
-			f.Window.From, f.Window.To, s.now(), f.Text, f.Text, f.Text, f.Text)
-	}
-	for _, condition := range []struct{ column, value string }{
-		{"task_class", f.TaskClass}, {"model_version", f.ModelVersion}, {"prompt_template_id", f.PromptTemplateID}, {"env", f.Env},
-	} {
-		if condition.value != "" {
-			having, havingArgs = append(having, "countIf("+condition.column+" = ?) > 0"), append(havingArgs, condition.value)
-		}
+	having, havingArgs, err := f.having()
+	if err != nil {
+		return selection{}, err
 	}
 	sql := `SELECT session_id, any(session_hash) AS hash, min(effective_time) AS first, max(effective_time) AS last, count() AS events,
 		       countIf(event_type IN ('assistant_response', 'interaction')) AS responses
@@ -176,15 +267,76 @@ func (s *Store) chosen(ctx context.Context, actor auth.Actor, f SessionFilter) (
 	if len(having) > 0 {
 		sql += " HAVING " + strings.Join(having, " AND ")
 	}
-	return selection{sql, append(args, havingArgs...)}, nil
+	return selection{sql: sql, args: append(args, havingArgs...)}, nil
+}
+
+// overlap is the condition on the events that tell of a session. A window that
+// ends now has nobody silent in it; the figures of a Measurement stand on
+// events in their window.
+func (s *Store) overlap(f SessionFilter) (string, []any) {
+	w := f.Window
+	const inside = "effective_time >= ? AND effective_time < ?"
+	if f.Behind != "" || !w.To.Before(s.now()) {
+		return inside, []any{w.From, w.To}
+	}
+	before, after := w.From.Add(-silentFor), w.To.Add(silentFor)
+	const heard = "SELECT session_hash FROM event_facts WHERE effective_time >= ? AND effective_time < ?"
+	return "effective_time >= ? AND effective_time < ? AND (" + inside + " OR session_hash IN (" + heard + ") AND session_hash IN (" + heard + ") AND session_hash NOT IN (" + heard + "))",
+		[]any{before, after, w.From, w.To, before, w.From, w.To, after, w.From, w.To}
+}
+
+// having are the conditions on a session's events: each met by some event, or,
+// behind a figure, all by one.
+func (f SessionFilter) having() ([]string, []any, error) {
+	var each []string
+	var args []any
+	for _, c := range []struct{ test, value string }{
+		{"task_class = ?", f.TaskClass}, {"model_version = ?", f.ModelVersion}, {"prompt_template_id = ?", f.PromptTemplateID}, {"env = ?", f.Env},
+		{"ifNull(user_id_hash, '') = ?", f.User}, {"ifNull(experiment_id, '') = ?", f.Experiment}, {"ifNull(variant, '') = ?", f.Variant},
+		{"assistant_version = ?", f.Version},
+	} {
+		if c.value != "" {
+			each, args = append(each, c.test), append(args, unsaid(c.value))
+		}
+	}
+	if f.Behind != "" {
+		kind, ok := behind[f.Behind]
+		if !ok {
+			return nil, nil, fault.Say(fault.Invalid, "There is no figure of this name.")
+		}
+		return []string{"countIf(" + strings.Join(append([]string{"(" + kind.test + ")"}, each...), " AND ") + ") > 0"}, args, nil
+	}
+	for i, test := range each {
+		each[i] = "countIf(" + test + ") > 0"
+	}
+	return each, args, nil
+}
+
+// Unsaid stands in a filter for what events do not say: no task class, no
+// model version.
+const Unsaid = "(none)"
+
+func unsaid(value string) string {
+	if value == Unsaid {
+		return ""
+	}
+	return value
 }
 
 func (s *Store) countSessions(ctx context.Context, chosen selection, w Window) (total, flagged int64, err error) {
 	var all, some uint64
-	err = s.eachRow(ctx, func(scan func(...any) error) error { return scan(&all, &some) }, `
+	err = s.eachRow(chosen.bounded(ctx), func(scan func(...any) error) error { return scan(&all, &some) }, `
 		SELECT count(), countIf(hash IN (SELECT session_hash FROM event_flags WHERE response_time >= ? AND response_time < ?))
 		FROM (`+chosen.sql+`)`, append([]any{w.From, w.To}, chosen.args...)...)
 	return int64(all), int64(some), err
+}
+
+// bounded keeps a question that reads text to what a person waits for.
+func (c selection) bounded(ctx context.Context) context.Context {
+	if !c.text {
+		return ctx
+	}
+	return within(ctx, 10*time.Second, 8<<30)
 }
 
 func (s *Store) sessionPage(ctx context.Context, chosen selection, place sessionCursor, limit int) (SessionPage, error) {
@@ -199,7 +351,7 @@ func (s *Store) sessionPage(ctx context.Context, chosen selection, place session
 		sql, args = sql+comparison, append(args[:len(args):len(args)], place.To, place.ID)
 	}
 	var page SessionPage
-	err := s.eachRow(ctx, func(scan func(...any) error) error {
+	err := s.eachRow(chosen.bounded(ctx), func(scan func(...any) error) error {
 		var r SessionRow
 		var events, responses uint64
 		err := scan(&r.ID, &r.From, &r.To, &events, &responses)
@@ -242,19 +394,38 @@ func reverse[T any](list []T) {
 	}
 }
 
-// describe fills in what is told of each session on a page.
+// describe fills in what is told of each session on a page: of its events in
+// the window, and of one that was silent in it, of those around it.
 func (s *Store) describe(ctx context.Context, page []SessionRow, w Window) error {
 	if len(page) == 0 {
 		return nil
 	}
-	ids := make([]string, len(page))
+	var ids, silent []string
 	at := make(map[string]*SessionRow, len(page))
 	for i := range page {
-		ids[i], at[page[i].ID] = page[i].ID, &page[i]
+		at[page[i].ID] = &page[i]
+		if page[i].To.Before(w.To) {
+			ids = append(ids, page[i].ID)
+		} else {
+			silent = append(silent, page[i].ID)
+		}
 		page[i].Verdicts, page[i].Labels, page[i].Flags = []string{}, []string{}, []Reason{}
 	}
+	if err := s.tell(ctx, at, ids, w); err != nil {
+		return err
+	}
+	if err := s.tell(ctx, at, silent, Window{w.From.Add(-silentFor), w.To.Add(silentFor)}); err != nil {
+		return err
+	}
+	return s.mark(ctx, at, append(ids, silent...))
+}
+
+func (s *Store) tell(ctx context.Context, at map[string]*SessionRow, ids []string, w Window) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	now := s.now()
-	err := s.eachRow(ctx, func(scan func(...any) error) error {
+	return s.eachRow(ctx, func(scan func(...any) error) error {
 		var d SessionRow
 		var expires time.Time
 		var words string
@@ -284,10 +455,51 @@ func (s *Store) describe(ctx context.Context, page []SessionRow, w Window) error
 			  AND session_id IN (?)
 			  AND effective_time >= ? AND effective_time < ?
 			GROUP BY session_id)`, ids, ids, w.From, w.To)
-	if err != nil {
-		return err
+}
+
+// hideLabels leaves in the rows of a labeler only labels of responses they
+// have labeled themselves.
+func (s *Store) hideLabels(ctx context.Context, actor auth.Actor, page []SessionRow) error {
+	if !onlyLabels(actor) {
+		return nil
 	}
-	return s.mark(ctx, at, ids)
+	for i := range page {
+		if len(page[i].Labels) == 0 {
+			continue
+		}
+		page[i].Labels = []string{}
+		open, err := s.labelsOpen(ctx, actor, page[i].ID)
+		if err != nil {
+			return err
+		}
+		if len(open) == 0 {
+			continue
+		}
+		err = s.eachRow(ctx, func(scan func(...any) error) error {
+			var label string
+			err := scan(&label)
+			page[i].Labels = append(page[i].Labels, label)
+			return err
+		}, `
+			SELECT label
+			FROM labels FINAL
+			WHERE event_id IN (?) AND label != ''
+			ORDER BY indexOf(['hallucinated', 'partially_correct', 'cannot_tell', 'correct'], label)
+			LIMIT 1`, slices.Collect(maps.Keys(open)))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// labelsOpen returns of which responses of a session the labels may be read by
+// the actor; nil is none.
+func (s *Store) labelsOpen(ctx context.Context, actor auth.Actor, sessionID string) (map[uuid.UUID]bool, error) {
+	if s.LabelsOpen == nil {
+		return nil, nil
+	}
+	return s.LabelsOpen(ctx, actor, sessionID)
 }
 
 // mark adds what machines, people and rules said of a session's responses:

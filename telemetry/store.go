@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
@@ -39,6 +40,10 @@ type Store struct {
 	// UnreadSessions are those that a reviewer may not read now, because they
 	// hold an item of them that they have not labeled. Nil: none.
 	UnreadSessions func(ctx context.Context, actor auth.Actor) ([]string, error)
+
+	// LabelsOpen says of which responses of a session a person who labels may
+	// read what others said: not before their own label. Nil opens none.
+	LabelsOpen func(ctx context.Context, actor auth.Actor, sessionID string) (map[uuid.UUID]bool, error)
 
 	// InboxLimit is how many bytes may wait before ingest sheds; 0 is 4 GiB.
 	InboxLimit int64

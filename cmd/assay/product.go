@@ -114,6 +114,7 @@ func (p *product) build(keysDir string) error {
 	p.telemetry.Visible = p.labeling.Visible
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions
 	p.telemetry.UnreadSessions = p.labeling.UnreadSessions
+	p.telemetry.LabelsOpen = p.labeling.LabelsOpen
 	p.eval = &eval.Store{DB: p.pool, Traces: p.telemetry, Labels: p.labeling, Signing: p.signing}
 	return nil
 }
