@@ -66,9 +66,11 @@ var telemetryOperations = map[string]operation{
 		Query: []parameter{
 			{Name: "when", Words: "1h, 24h, 7d, 30d, all, or empty for the last 24 hours that hold events"},
 			{Name: "from", Words: "RFC 3339 or a UTC day; with to it replaces when"}, {Name: "to", Words: "exclusive"},
-			{Name: "task_class"}, {Name: "model_version"}, {Name: "template", Words: "prompt template id"}, {Name: "env"},
+			{Name: "task_class"}, {Name: "model_version"}, {Name: "template", Words: "prompt template id"}, {Name: "env"}, {Name: "user", Words: "user_id_hash"},
 			{Name: "flag", Words: "a flag, or any"}, {Name: "verdict", Words: "pass, fail, inconclusive"},
 			{Name: "label", Words: "correct, partially_correct, hallucinated, cannot_tell"},
+			{Name: "behind", Words: "the events a figure of /v1/metrics/summary counts: one event must meet all that follows and precedes it"},
+			{Name: "experiment"}, {Name: "variant"}, {Name: "version", Words: "assistant_version"},
 			{Name: "q", Words: "text somewhere in the redacted content"}, {Name: "cursor", Words: "older or newer of another page"}, {Name: "limit", Words: "1 to 200, default 50"}},
 		Answers: map[int]content{200: {Words: "a page of sessions and how many there are in all"}}},
 	"GET /v1/sessions/:session": {

@@ -25,12 +25,18 @@ type sessionQuery struct {
 	ModelVersion string `query:"model_version"`
 	Template     string `query:"template"`
 	Env          string `query:"env"`
+	User         string `query:"user"`
 	Flag         string `query:"flag"`
 	Verdict      string `query:"verdict"`
 	Label        string `query:"label"`
+	Behind       string `query:"behind"` // the figure whose sessions these are
+	Experiment   string `query:"experiment"`
+	Variant      string `query:"variant"`
+	Version      string `query:"version"` // of the assistant
 	Text         string `query:"q"`
 	Cursor       string `query:"cursor"`
 	Limit        int    `query:"limit"`
+	View         string `query:"view"` // none: not the one the list opens on
 }
 
 // stretches are the windows the filter offers.
@@ -48,6 +54,7 @@ var stretches = []struct {
 // sessionsPage is the list of sessions.
 type sessionsPage struct {
 	Sub     string
+	Actions []templ.Component
 	Filters ui.FilterBar
 	Table   ui.Table
 }
@@ -59,19 +66,37 @@ func (s *site) sessionsShow(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	ctx, actor := c.UserContext(), actorOf(c)
+	views, err := store.Views(ctx, actor)
+	if err != nil {
+		return err
+	}
+	// Without any wish the list opens on the view that was chosen for it.
+	if len(c.Request().URI().QueryString()) == 0 {
+		i := slices.IndexFunc(views, func(v telemetry.View) bool { return v.Default })
+		if i >= 0 && views[i].Query != "" {
+			return s.see(c, "/sessions?"+views[i].Query)
+		}
+	}
 	q, filter, when, err := s.sessionFilter(c, store)
 	if err != nil {
 		return err
 	}
-	page, err := store.Sessions(c.UserContext(), actorOf(c), filter, q.Cursor, sessionsShown)
+	page, err := store.Sessions(ctx, actor, filter, q.Cursor, sessionsShown)
 	if err != nil {
 		return err
 	}
-	choices, err := store.Choices(c.UserContext(), actorOf(c), filter.Window)
+	choices, err := store.Choices(ctx, actor, filter.Window)
 	if err != nil {
 		return err
 	}
-	return s.page(c, ui.Page{Title: "Sessions", Nav: "sessions"}, buildSessions(q, when, page, choices).draw())
+	var without []telemetry.Dropped
+	if len(page.Sessions) == 0 && q.filtered() {
+		if without, err = store.WithoutEach(ctx, actor, filter); err != nil {
+			return err
+		}
+	}
+	return s.page(c, ui.Page{Title: "Sessions", Nav: "sessions"}, buildSessions(q, when, page, choices, views, without).draw())
 }
 
 func (s *site) sessionsAPI(c *fiber.Ctx) error {
@@ -104,7 +129,8 @@ func (s *site) sessionFilter(c *fiber.Ctx, store *telemetry.Store) (q sessionQue
 	}
 	f = telemetry.SessionFilter{
 		TaskClass: q.TaskClass, ModelVersion: q.ModelVersion, PromptTemplateID: q.Template, Env: q.Env,
-		Flag: q.Flag, Verdict: q.Verdict, Label: q.Label, Text: strings.TrimSpace(q.Text),
+		User: strings.TrimSpace(q.User), Flag: q.Flag, Verdict: q.Verdict, Label: q.Label, Text: strings.TrimSpace(q.Text),
+		Behind: telemetry.Behind(q.Behind), Experiment: q.Experiment, Variant: q.Variant, Version: q.Version,
 	}
 	f.Window, when, err = s.sessionWindow(c, store, &q)
 	return q, f, when, err
@@ -118,6 +144,10 @@ func (q sessionQuery) check() error {
 		return fault.Say(fault.Invalid, "A verdict is pass, fail or inconclusive.")
 	case q.Label != "" && !slices.Contains(labels, q.Label):
 		return fault.Say(fault.Invalid, "A label is correct, partially_correct, hallucinated or cannot_tell.")
+	case q.Behind != "" && telemetry.Behind(q.Behind).Words() == "":
+		return fault.Say(fault.Invalid, "There is no figure of this name.")
+	case q.View != "" && q.View != "none":
+		return fault.Say(fault.Invalid, "view is none, or left out.")
 	case len(q.Text) > 200:
 		return fault.Say(fault.Invalid, "Search for at most 200 bytes of text.")
 	}
@@ -165,9 +195,10 @@ func (s *site) sessionWindow(c *fiber.Ctx, store *telemetry.Store, q *sessionQue
 	return extent, "from " + extent.From.Format("2 Jan 2006") + " to " + extent.To.Format("2 Jan 2006"), nil
 }
 
-func buildSessions(q sessionQuery, when string, page telemetry.SessionPage, choices telemetry.Choices) sessionsPage {
+func buildSessions(q sessionQuery, when string, page telemetry.SessionPage, choices telemetry.Choices, views []telemetry.View, without []telemetry.Dropped) sessionsPage {
 	p := sessionsPage{
 		Sub:     ui.CountOf(int(page.Total), "session") + " " + when + ", " + ui.Count(int(page.Flagged)) + " flagged",
+		Actions: listActions(q, views),
 		Filters: sessionFilters(q, choices),
 		Table: ui.Table{ID: "sessions", Caption: "Sessions", Columns: []ui.Column{
 			{Label: "Time", Desc: true}, {Label: "Session"}, {Label: "Task class"}, {Label: "Version"}, {Label: "First words", Wide: true},
@@ -181,7 +212,7 @@ func buildSessions(q sessionQuery, when string, page telemetry.SessionPage, choi
 		p.Table.Rows = append(p.Table.Rows, sessionRow(session, style))
 	}
 	if len(page.Sessions) == 0 {
-		p.Table.Empty = noSessions(q, when)
+		p.Table.Empty = noSessions(q, when, without)
 		return p
 	}
 	p.Table.Foot = &ui.Foot{
@@ -191,20 +222,57 @@ func buildSessions(q sessionQuery, when string, page telemetry.SessionPage, choi
 	return p
 }
 
-// noSessions says what is not there and what would bring something.
-func noSessions(q sessionQuery, when string) ui.Empty {
+// noSessions says what is not there, which filter excludes everything, and
+// what would bring something.
+func noSessions(q sessionQuery, when string, without []telemetry.Dropped) ui.Empty {
 	everything := ui.Link{Text: "Look at all time", URL: q.with("when", "all")}
-	if q.filtered() {
-		return ui.Empty{Bare: true, Title: "No session " + when + " meets every filter", Why: "Drop one, or look at a longer time.",
-			Actions: []templ.Component{everything, ui.Link{Text: "Clear the filters", URL: "/sessions"}}}
+	if !q.filtered() {
+		return ui.Empty{Bare: true, Title: "No events " + when, Why: "Events are here seconds after they were sent.", Code: "assay load events.jsonl",
+			Actions: []templ.Component{everything}}
 	}
-	return ui.Empty{Bare: true, Title: "No events " + when, Why: "Events are here seconds after they were sent.", Code: "assay load events.jsonl",
-		Actions: []templ.Component{everything}}
+	e := ui.Empty{Bare: true, Title: "No session " + when + " meets every filter"}
+	var guilty []string
+	for _, d := range without {
+		if d.Sessions == 0 {
+			continue
+		}
+		guilty = append(guilty, conditionWords[d.Condition])
+		e.Actions = append(e.Actions, ui.Button{Label: "Drop " + conditionWords[d.Condition] + ": " + ui.CountOf(d.Sessions, "session"), Size: ui.Small,
+			URL: q.with(d.Condition, ""), Region: "sessions-region"})
+	}
+	switch {
+	case len(guilty) > 0:
+		e.Why = "Excluded by " + strings.Join(guilty, ", or by ") + " alone: without it there are some."
+	case len(without) > 1:
+		e.Why = "No single filter excludes them: dropping any one of the " + ui.Count(len(without)) + " still finds none."
+	default:
+		e.Why = "Dropping the filter would not bring any: there is no session " + when + "."
+	}
+	e.Actions = append(e.Actions, everything, ui.Link{Text: "Clear the filters", URL: "/sessions?view=none"})
+	return e
+}
+
+// conditionWords name the conditions of the list as its filters do.
+var conditionWords = map[string]string{
+	"task_class": "task class", "model_version": "version", "template": "template", "env": "environment", "user": "user", "flag": "flag",
+	"verdict": "verdict", "label": "label", "experiment": "experiment", "variant": "variant", "version": "assistant version", "behind": "behind", "q": "text",
+}
+
+// listActions lead to the views, keep this one, and give the list to programs.
+func listActions(q sessionQuery, views []telemetry.View) []templ.Component {
+	values := q.values()
+	var list []templ.Component
+	if len(views) > 0 {
+		list = append(list, ui.Button{Label: "Views " + ui.Count(len(views)), Style: ui.Plain, URL: "/views"})
+	}
+	return append(list,
+		ui.Button{Label: "Save this view", URL: "/views?" + url.Values{"save": {values.Encode()}}.Encode()},
+		ui.Button{Label: "Export", Icon: ui.IconDownload, URL: "/v1/sessions?" + values.Encode()})
 }
 
 // filtered reports whether more than the time is chosen.
 func (q sessionQuery) filtered() bool {
-	return q.TaskClass+q.ModelVersion+q.Template+q.Env+q.Flag+q.Verdict+q.Label+q.Text != ""
+	return q.TaskClass+q.ModelVersion+q.Template+q.Env+q.User+q.Flag+q.Verdict+q.Label+q.Behind+q.Experiment+q.Variant+q.Version+q.Text != ""
 }
 
 // with is the address of the list with one condition changed; it begins on
@@ -217,7 +285,7 @@ func (q sessionQuery) with(name, value string) string {
 		values.Set(name, value)
 	}
 	if len(values) == 0 {
-		return "/sessions"
+		return "/sessions?view=none"
 	}
 	return "/sessions?" + values.Encode()
 }
@@ -233,7 +301,8 @@ func (q sessionQuery) values() url.Values {
 	values := url.Values{}
 	for name, value := range map[string]string{
 		"when": q.When, "from": q.From, "to": q.To, "task_class": q.TaskClass, "model_version": q.ModelVersion, "template": q.Template,
-		"env": q.Env, "flag": q.Flag, "verdict": q.Verdict, "label": q.Label, "q": q.Text,
+		"env": q.Env, "user": q.User, "flag": q.Flag, "verdict": q.Verdict, "label": q.Label, "behind": q.Behind,
+		"experiment": q.Experiment, "variant": q.Variant, "version": q.Version, "q": q.Text,
 	} {
 		if value != "" && !(name == "when" && q.From+q.To != "") {
 			values.Set(name, value)
@@ -278,6 +347,7 @@ func sessionFilters(q sessionQuery, choices telemetry.Choices) ui.FilterBar {
 		choice("template", "template", q.Template, true, optionsOf(choices.PromptTemplateIDs, plain)),
 		choice("verdict", "verdict", q.Verdict, false, optionsOf(verdicts, plain)),
 		choice("label", "label", q.Label, false, optionsOf(labels, labelWords)),
+		{Name: "user", Param: "user", Value: q.User, Any: "hash", Mono: true, Drop: drop("user", q.User)},
 	} {
 		if more.Value != "" { // what is set is seen
 			bar.Filters = append(bar.Filters, more)
@@ -285,8 +355,18 @@ func sessionFilters(q sessionQuery, choices telemetry.Choices) ui.FilterBar {
 			bar.More = append(bar.More, more)
 		}
 	}
+	// What a figure counts is not chosen here, only dropped.
+	for _, set := range []struct{ name, param, value, words string }{
+		{"behind", "behind", q.Behind, telemetry.Behind(q.Behind).Words()}, {"experiment", "experiment", q.Experiment, q.Experiment},
+		{"variant", "variant", q.Variant, q.Variant}, {"assistant", "version", q.Version, q.Version},
+	} {
+		if set.value != "" {
+			bar.Filters = append(bar.Filters, ui.Filter{Name: set.name, Param: set.param, Value: set.value, Drop: drop(set.param, set.value),
+				Options: []ui.Option{{Value: set.value, Label: set.words}}})
+		}
+	}
 	if q.filtered() || q.From+q.To != "" {
-		bar.Clear = "/sessions"
+		bar.Clear = "/sessions?view=none"
 	}
 	return bar
 }

@@ -157,6 +157,13 @@ func routes() []route {
 		{"GET", "/v1/sessions/:session", may(auth.SeeSessions), (*site).sessionAPI},
 		{"GET", "/sessions", may(auth.SeeSessions).personOnly(), (*site).sessionsShow},
 		{"GET", "/sessions/:session", may(auth.SeeSessions).personOnly(), (*site).sessionShow},
+		{"GET", "/views", may(auth.SeeSessions).personOnly(), (*site).viewsShow},
+		{"POST", "/views", may(auth.SeeSessions).personOnly(), (*site).viewSave},
+		{"POST", "/views/:view/share", may(auth.SeeSessions).personOnly(), (*site).viewShare},
+		{"POST", "/views/:view/unshare", may(auth.SeeSessions).personOnly(), (*site).viewUnshare},
+		{"POST", "/views/:view/open", may(auth.SeeSessions).personOnly(), (*site).viewOpen},
+		{"POST", "/views/:view/close", may(auth.SeeSessions).personOnly(), (*site).viewClose},
+		{"POST", "/views/:view/delete", may(auth.SeeSessions).personOnly(), (*site).viewDelete},
 		{"GET", "/deadletters", may(auth.ImportLabels).personOnly(), (*site).deadLettersShow},
 		{"POST", "/deadletters/:letter/replay", may(auth.ImportLabels).personOnly(), (*site).deadLetterReplay},
 
