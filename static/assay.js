@@ -1,3 +1,4 @@
+import { startBinding } from './bind.js'
 import { startCopy } from './copy.js'
 import { startDialogs } from './dialog.js'
 import { startEdits } from './edits.js'
@@ -21,6 +22,7 @@ startPalette()
 startLists()
 startSteps()
 startSpans()
+startBinding()
 startEdits()
 startToasts()
 startCopy()

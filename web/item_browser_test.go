@@ -19,10 +19,18 @@ import (
 // what the layout prints on it.
 func (b *tab) press(code, text string) {
 	b.t.Helper()
+	b.pressWith(code, text, 0)
+}
+
+// pressWith presses it with modifiers: 8 is Shift.
+func (b *tab) pressWith(code, text string, modifiers int64) {
+	b.t.Helper()
 	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
-		params := input.DispatchKeyEventParams{Type: kind, Code: code, Key: text}
+		params := input.DispatchKeyEventParams{Type: kind, Code: code, Key: text, Modifiers: modifiers}
 		if kind == input.DispatchKeyEventTypeKeyDown {
-			params.Text = text
+			if len([]rune(text)) == 1 {
+				params.Text = text
+			}
 			if text == "Enter" {
 				params.WindowsVirtualKeyCode, params.Text = 13, "\r"
 			}

@@ -38,6 +38,7 @@ var navigation = []ui.NavItem{
 // menu is what stands under the initials.
 var menu = []ui.Link{
 	{Text: "Your sign-in and display", URL: "/settings/security"},
+	{Text: "Your keys", URL: "/settings/keyboard"},
 	{Text: "People", URL: "/settings/people"},
 	{Text: "API keys", URL: "/settings/keys"},
 	{Text: "Dead letters", URL: "/deadletters"},
@@ -78,6 +79,12 @@ func (s *site) reader(v visitor) ui.Reader {
 		return r
 	}
 	r.KeysOff = !v.session.Person.SingleKeys
+	if own := v.session.Person.Keys; len(own) > 0 {
+		r.Keys = ui.Keymap{}
+		for act, key := range own {
+			r.Keys[ui.Act(act)] = key
+		}
+	}
 	// Nobody's choice leaves the zone to the browser, which knows where it is.
 	if name := v.session.Person.TimeZone; name != "" {
 		if zone, err := time.LoadLocation(name); err == nil {
@@ -102,7 +109,7 @@ func (s *site) viewer(c *fiber.Ctx, v visitor) ui.Viewer {
 		return viewer
 	}
 	viewer.Search = "/search"
-	viewer.KeysURL = "/settings/security#display"
+	viewer.KeysURL = "/settings/keyboard"
 	viewer.Display = displayOf(v.session.Person)
 	viewer.Accounts = s.accounts(c.UserContext(), v)
 	for _, item := range navigation {

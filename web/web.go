@@ -86,6 +86,8 @@ func routes() []route {
 		{"POST", "/settings/security/second-factor", signedIn().beforeSecondFactor(), (*site).securitySecondFactor},
 		{"POST", "/settings/security/second-factor/remove", signedIn().afterStepUp(), (*site).securitySecondFactorRemove},
 		{"POST", "/settings/security/sessions/:session/end", signedIn(), (*site).securitySessionEnd},
+		{"GET", "/settings/keyboard", signedIn(), (*site).keyboardShow},
+		{"POST", "/settings/keyboard", signedIn(), (*site).keyboardRebind},
 		{"POST", "/settings/security/display", signedIn(), (*site).securityDisplay},
 		{"GET", "/settings/people", may(auth.ManagePeople), (*site).peopleShow},
 		{"POST", "/settings/people", may(auth.ManagePeople).afterStepUp(), (*site).personAdd},

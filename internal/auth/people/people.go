@@ -44,6 +44,7 @@ type Person struct {
 	Theme           string // "", "light" or "dark"
 	TimeZone        string // IANA name, "" for UTC
 	SingleKeys      bool
+	Keys            map[string]string // what the person rebound: act to key
 	Demo            bool
 	CreatedAt       time.Time
 	DisabledAt      *time.Time
@@ -66,7 +67,7 @@ func Powerful(r auth.Role) bool { return slices.Contains(power, r) }
 
 const selectPerson = `
 	SELECT p.id, p.email, p.name, p.password IS NOT NULL AS has_password, p.second_factor IS NOT NULL AS has_second_factor,
-	       p.theme, p.time_zone, p.single_keys, p.demo, p.created_at, p.disabled_at,
+	       p.theme, p.time_zone, p.single_keys, p.keys, p.demo, p.created_at, p.disabled_at,
 	       (SELECT max(s.seen_at) FROM sign_in_sessions s WHERE s.person_id = p.id) AS seen_at,
 	       ARRAY(SELECT r.role FROM person_roles r WHERE r.person_id = p.id ORDER BY r.granted_at, r.role) AS roles
 	FROM people p`
@@ -74,7 +75,7 @@ const selectPerson = `
 func scanPerson(row pgx.CollectableRow) (Person, error) {
 	var p Person
 	var roles []string
-	err := row.Scan(&p.ID, &p.Email, &p.Name, &p.HasPassword, &p.HasSecondFactor, &p.Theme, &p.TimeZone, &p.SingleKeys, &p.Demo,
+	err := row.Scan(&p.ID, &p.Email, &p.Name, &p.HasPassword, &p.HasSecondFactor, &p.Theme, &p.TimeZone, &p.SingleKeys, &p.Keys, &p.Demo,
 		&p.CreatedAt, &p.DisabledAt, &p.SeenAt, &roles)
 	for _, r := range auth.Roles { // in the order pages show them
 		if slices.Contains(roles, string(r)) {
