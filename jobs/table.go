@@ -6,6 +6,8 @@ import (
 	"assay/eval"
 	"assay/internal/audit"
 	"assay/internal/auth/people"
+	"assay/internal/postgres"
+	"assay/internal/vault"
 	"assay/labeling"
 	"assay/telemetry"
 	"assay/validators"
@@ -19,6 +21,8 @@ type Stages struct {
 	Eval       *eval.Store
 	Audit      *audit.Log
 	People     *people.Register
+	Vault      *vault.Vault
+	DB         postgres.DB
 }
 
 // table is all that happens by itself, in the order a datum travels.
@@ -36,6 +40,10 @@ func table(s Stages) []job {
 		on("weigh the policies when gate traces arrive", &evaluateOnTraces{eval: s.Eval}),
 		every(2*time.Second, SequenceAudit{}, "give committed audit entries their place in the tree", &sequenceAudit{audit: s.Audit}),
 		every(10*time.Minute, SignCheckpoints{}, "sign the audit tree, once an hour and once a day", &signCheckpoints{audit: s.Audit}),
+		every(expireRevealsEach, ExpireReveals{}, "end looks at raw text whose time has run out", &expireReveals{telemetry: s.Telemetry}),
+		every(keepVaultEach, KeepVault{}, "shred raw text that is past its time and wrap the rest with the newest key", &keepVault{vault: s.Vault}),
+		every(sweepPeopleEach, SweepPeople{}, "forget sign-ins, links and failures that no longer count", &sweepPeople{people: s.People}),
+		every(forgetAnswersEach, ForgetAnswers{}, "delete the answers of old Idempotency-Keys", &forgetAnswers{db: s.DB}),
 		every(evaluateEach, EvaluatePolicies{}, "weigh the policies on the window that ends now", &evaluatePolicies{eval: s.Eval}),
 	}
 }

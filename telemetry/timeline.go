@@ -74,6 +74,7 @@ type TimelineEvent struct {
 	Consent          Consent
 	HasText          bool
 	TextSent         bool // there was text, kept or not
+	Sealed           bool // its raw text lies in the vault, for a reveal
 	Quarantined      bool
 	InputTokens      *int64
 	CachedTokens     *int64
@@ -113,6 +114,7 @@ func (e storedEvent) timeline(now time.Time) TimelineEvent {
 	}
 	t.TextSent = e.PromptChars+e.ResponseChars > 0
 	t.HasText = t.Prompt != "" || t.Text != ""
+	t.Sealed = e.RawPayloadRef != "" && e.TextExpiresAt.After(now)
 	if len(e.Artifact) > 0 {
 		t.Artifact = e.Artifact
 	}

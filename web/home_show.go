@@ -22,6 +22,7 @@ func overviewParts() []overviewPart {
 		(*site).labelingOverview,
 		(*site).peopleOverview,
 		(*site).auditOverview,
+		(*site).revealsOverview,
 		(*site).validatorOverview,
 	}
 }

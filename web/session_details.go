@@ -156,6 +156,9 @@ func factsOf(e telemetry.TimelineEvent) []ui.Fact {
 	}
 	facts = append(facts, ui.Fact{Term: "Event", Value: ui.Copy{Value: e.EventID.String(), Name: "Copy event id"}})
 	say("Consent", string(e.Consent), false)
+	if e.Sealed {
+		facts = append(facts, ui.Fact{Term: "Raw text", Value: ui.Words("sealed; ", ui.Link{Text: "ask for it", URL: askRevealURL(e.EventID)})})
+	}
 	if e.Quarantined {
 		say("Clock", "ahead by more than the allowed skew", false)
 	}

@@ -169,6 +169,16 @@ func routes() []route {
 		{"GET", "/deadletters", may(auth.ImportLabels).personOnly(), (*site).deadLettersShow},
 		{"POST", "/deadletters/:letter/replay", may(auth.ImportLabels).personOnly(), (*site).deadLetterReplay},
 
+		// Raw text, with two people.
+		{"GET", "/reveals", may(auth.SeeReveals).personOnly(), (*site).revealsShow},
+		{"GET", "/reveals/new", may(auth.RequestReveal).personOnly(), (*site).revealAskShow},
+		{"POST", "/reveals", may(auth.RequestReveal).personOnly(), (*site).revealAsk},
+		{"GET", "/reveals/:reveal", may(auth.SeeReveals).personOnly(), (*site).revealShow},
+		{"POST", "/reveals/:reveal/approve", may(auth.ApproveReveal).afterStepUp(), (*site).revealApprove},
+		{"POST", "/reveals/:reveal/deny", may(auth.ApproveReveal).afterStepUp(), (*site).revealDeny},
+		{"POST", "/reveals/:reveal/withdraw", may(auth.RequestReveal).personOnly(), (*site).revealWithdraw},
+		{"POST", "/reveals/:reveal/open", may(auth.RequestReveal).afterStepUp(), (*site).revealOpen},
+
 		// Queues, items, labels, guides.
 		{"GET", "/queues", may(auth.SeeSessions).personOnly(), (*site).queuesShow},
 		{"POST", "/queues/next", may(auth.Label).personOnly(), (*site).queuesNext},

@@ -173,6 +173,7 @@ func keptSecret(path string) ([]byte, error) {
 func (p *product) work(ctx context.Context) (func(context.Context) error, error) {
 	return jobs.Start(context.WithoutCancel(ctx), p.pool, jobs.Stages{
 		Telemetry: p.telemetry, Labeling: p.labeling, Validators: p.validators, Eval: p.eval, Audit: p.audit, People: p.people,
+		Vault: p.vault, DB: p.pool,
 	}, p.log)
 }
 

@@ -36,7 +36,8 @@ const (
 	DisputeLabel     Permission = "dispute_label"     //
 	Adjudicate       Permission = "adjudicate"        // never one's own labels
 	SeeSessions      Permission = "see_sessions"      // redacted text; a labeler only what is reserved or labeled by them
-	RequestReveal    Permission = "request_reveal"    //
+	RequestReveal    Permission = "request_reveal"    // a labeler: only of what they may see
+	SeeReveals       Permission = "see_reveals"       // one's own; who decides sees all
 	ApproveReveal    Permission = "approve_reveal"    //
 	Configure        Permission = "configure"         // keys, validators, queues, datasets, guides, templates
 	Validate         Permission = "validate"          // run a validator on one output
@@ -63,7 +64,8 @@ var granted = map[Permission][]Role{
 	DisputeLabel:     {Reviewer, Engineer, ReleaseManager},
 	Adjudicate:       {Reviewer},
 	SeeSessions:      {Labeler, Reviewer, Engineer, ReleaseManager, Auditor},
-	RequestReveal:    {Reviewer, Engineer},
+	RequestReveal:    {Labeler, Reviewer, Engineer},
+	SeeReveals:       {Labeler, Reviewer, Engineer, ReleaseManager, Auditor},
 	ApproveReveal:    {ReleaseManager, Auditor},
 	Configure:        {Engineer},
 	Validate:         {Engineer},

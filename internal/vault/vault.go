@@ -203,6 +203,33 @@ func (v *Vault) Open(ctx context.Context, tx pgx.Tx, actor auth.Actor, ref strin
 	return text, nil
 }
 
+// Sealed is what is known of a payload without opening it.
+type Sealed struct {
+	As         Context
+	SealedAt   time.Time
+	KeepUntil  time.Time
+	HeldAt     *time.Time
+	ShreddedAt *time.Time
+}
+
+// Look says what a payload was sealed as and how it stands. It opens nothing
+// and so leaves no entry. It returns fault.NotFound for a ref that names none.
+func (v *Vault) Look(ctx context.Context, ref string) (Sealed, error) {
+	id, err := parse(ref)
+	if err != nil {
+		return Sealed{}, err
+	}
+	var s Sealed
+	err = v.DB.QueryRow(ctx, `
+		SELECT event_id, field, subject, sealed_at, keep_until, held_at, shredded_at
+		FROM vault_payloads
+		WHERE id = $1`, id).Scan(&s.As.EventID, &s.As.Field, &s.As.Subject, &s.SealedAt, &s.KeepUntil, &s.HeldAt, &s.ShreddedAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Sealed{}, notHere()
+	}
+	return s, err
+}
+
 func parse(ref string) (uuid.UUID, error) {
 	id, err := uuid.Parse(ref)
 	if err != nil {
