@@ -59,6 +59,7 @@ type TimelineEvent struct {
 	Attributes       json.RawMessage
 	TookMS           *int64
 	TTFTMS           *int64
+	DelayMS          *int64 // of a correction: since the response, by the client's clock
 	Failed           bool
 	Stage            string // first_failed_stage
 	Route            string
@@ -105,7 +106,7 @@ func (e storedEvent) timeline(now time.Time) TimelineEvent {
 	t := TimelineEvent{
 		EventID: e.EventID, Type: e.EventType, At: e.Effective, EventTime: e.EventTime, ReceivedAt: e.Received,
 		Prompt: e.Prompt, Text: cmp.Or(e.Response, e.Correction, e.ErrorMessage), Context: e.Context,
-		TTFTMS: e.TTFTMS, TookMS: firstOf(e.TotalMS, e.LatencyMS), Failed: e.failed(),
+		TTFTMS: e.TTFTMS, DelayMS: e.CorrectionDelayMS, TookMS: firstOf(e.TotalMS, e.LatencyMS), Failed: e.failed(),
 		Stage: e.FirstFailedStage, Route: e.Route, UnsafeServed: e.UnsafeClaimServed != nil && *e.UnsafeClaimServed,
 		RequestID: e.RequestID, TraceID: e.TraceID, SpanID: e.SpanID, ParentSpanID: e.ParentSpanID,
 		TaskClass: e.TaskClass, ModelVersion: e.ModelVersion, PromptTemplateID: e.PromptTemplateID,

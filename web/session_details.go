@@ -8,14 +8,16 @@ import (
 	"strings"
 
 	"github.com/a-h/templ"
+	"github.com/google/uuid"
 
+	"assay/labeling"
 	"assay/telemetry"
 	"assay/web/ui"
 )
 
 var detailTabs = []string{"io", "attributes", "evidence", "labels"}
 
-func detailsOf(d telemetry.SessionDetail, at sessionAt, e telemetry.TimelineEvent, tab string) eventDetails {
+func detailsOf(d telemetry.SessionDetail, at sessionAt, e telemetry.TimelineEvent, tab string, history []labeling.Revision) eventDetails {
 	if !slices.Contains(detailTabs, tab) {
 		tab = "io"
 	}
@@ -51,7 +53,7 @@ func detailsOf(d telemetry.SessionDetail, at sessionAt, e telemetry.TimelineEven
 	case "evidence":
 		p.Body = evidenceOf(verdicts)
 	case "labels":
-		p.Body = labelsOf(said, d.Flags[e.EventID])
+		p.Body = labelsOf(said, history, d.Flags[e.EventID])
 	}
 	return p
 }
@@ -76,11 +78,17 @@ func steps(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineE
 		}
 	}
 	anything := func(telemetry.TimelineEvent) bool { return true }
-	failed := func(e telemetry.TimelineEvent) bool { return e.Failed }
+	checkedWrong := map[uuid.UUID]bool{}
+	for _, v := range d.Verdicts {
+		checkedWrong[v.EventID] = checkedWrong[v.EventID] || v.Verdict == "fail"
+	}
+	failed := func(e telemetry.TimelineEvent) bool { return e.Failed || checkedWrong[e.EventID] }
 	step("Previous", ui.IconArrowUp, ui.ActPrevEvent, i, -1, anything)
 	step("Next", ui.IconArrowDown, ui.ActNextEvent, i, 1, anything)
+	step("Previous failure", ui.IconExclaim, ui.ActPrevFailure, i, -1, failed)
 	step("Next failure", ui.IconExclaim, ui.ActNextFailure, i, 1, failed)
-	return buttons
+	return append(buttons, ui.Button{Label: "Copy link", Size: ui.Small, Style: ui.Plain, Icon: ui.IconLink, URL: at.event(selected.EventID, ""),
+		Attrs: templ.Attributes{"data-copy": at.origin + sessionAt{id: d.ID}.event(selected.EventID, "")}})
 }
 
 // inputAndOutput is what was asked and answered, all of it text.
@@ -217,7 +225,7 @@ func evidenceOf(verdicts []telemetry.VerdictRow) []templ.Component {
 	return body
 }
 
-func labelsOf(said []telemetry.LabelRow, flags []telemetry.Flag) []templ.Component {
+func labelsOf(said []telemetry.LabelRow, history []labeling.Revision, flags []telemetry.Flag) []templ.Component {
 	var body []templ.Component
 	for _, l := range said {
 		words := []any{ui.Sign{Mark: ui.MarkOf(l.Label), Word: labelWords(l.Label)}, ", " + ui.CountOf(l.Labels, "label") + ", ", ui.Time{At: l.LabeledAt, Style: ui.DayTime}}
@@ -227,7 +235,10 @@ func labelsOf(said []telemetry.LabelRow, flags []telemetry.Flag) []templ.Compone
 		body = append(body, ui.Words(words...))
 	}
 	if len(said) == 0 {
-		body = append(body, ui.Empty{Bare: true, Title: "No label", Why: "Nobody has labeled this event."})
+		body = append(body, ui.Empty{Bare: true, Title: "No label", Why: "Nobody has labeled this event, or you may yet have to label it yourself."})
+	}
+	if len(history) > 0 {
+		body = append(body, ui.Gap{}, ui.Dim("What was said, and when"), historyOf(history))
 	}
 	if len(flags) == 0 {
 		return body
@@ -242,4 +253,42 @@ func labelsOf(said []telemetry.LabelRow, flags []telemetry.Flag) []templ.Compone
 		facts = append(facts, ui.Fact{Term: strings.ReplaceAll(string(f.Reason), "_", " "), Value: ui.Words(value...)})
 	}
 	return append(body, ui.Facts{Small: true, Items: facts})
+}
+
+// historyOf is every revision of every label, in the order they were given.
+func historyOf(history []labeling.Revision) ui.Feed {
+	var feed ui.Feed
+	for _, r := range history {
+		who := r.Labeler
+		if r.Own {
+			who += ", you"
+		}
+		item := ui.FeedItem{Mark: ui.MarkOf(r.Label), Who: who, At: ui.Time{At: r.LabeledAt}, Did: ui.Words("said ", ui.Bold(labelWords(r.Label)))}
+		switch {
+		case r.Label == "":
+			item.Icon, item.Did = ui.IconUndo, ui.Text("took the label back")
+		case r.Decision:
+			item.Did = ui.Words("decided ", ui.Bold(labelWords(r.Label)))
+		case r.Revision > 1:
+			item.Did = ui.Words("changed it to ", ui.Bold(labelWords(r.Label)))
+		}
+		var reasons []string
+		for _, reason := range r.Reasons {
+			reasons = append(reasons, strings.ReplaceAll(reason, "_", " "))
+		}
+		guide := ""
+		if r.GuideVersion > 0 {
+			guide = "guide " + strconv.Itoa(r.GuideVersion)
+		}
+		confidence := ""
+		if r.Confidence != "" {
+			confidence = r.Confidence + " confidence"
+		}
+		item.Note = commas(strings.Join(reasons, ", "), confidence, guide, "queue "+r.Queue)
+		if words := strings.TrimSpace(r.Note + "\n" + r.Correction); words != "" {
+			item.Body = ui.Text(clip(words, 2000))
+		}
+		feed.Items = append(feed.Items, item)
+	}
+	return feed
 }

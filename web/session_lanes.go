@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +75,7 @@ func lanesOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.Timelin
 	}
 	for _, e := range d.Page {
 		current, first := e.EventID == selected.EventID, d.FirstFailed != nil && e.EventID == d.FirstFailed.EventID
-		drawEvent(lane(e.Side, e.Kind), e, start, at, current, first)
+		drawEvent(lane(e.Side, e.Kind), d, e, start, at, current, first)
 		if e.Prompt != "" {
 			l := lane(telemetry.Desktop, telemetry.KindPrompt)
 			l.Marks = append(l.Marks, ui.LaneMark{At: e.Start().Sub(start), Icon: ui.IconMessage, URL: at.event(e.EventID, ""), Name: "prompt"})
@@ -121,7 +122,7 @@ func skewWords(d telemetry.SessionDetail) string {
 	return "Both clocks agree (measured at ingest)"
 }
 
-func drawEvent(l *ui.Lane, e telemetry.TimelineEvent, start time.Time, at sessionAt, current, first bool) {
+func drawEvent(l *ui.Lane, d telemetry.SessionDetail, e telemetry.TimelineEvent, start time.Time, at sessionAt, current, first bool) {
 	link, offset := at.event(e.EventID, ""), e.At.Sub(start)
 	switch {
 	case e.TookMS != nil && *e.TookMS > 0 && e.Kind != telemetry.KindGate:
@@ -150,7 +151,7 @@ func drawEvent(l *ui.Lane, e telemetry.TimelineEvent, start time.Time, at sessio
 		}
 		l.Marks = append(l.Marks, mark)
 	default:
-		l.Marks = append(l.Marks, ui.LaneMark{At: offset, Icon: kindIcons[e.Kind], Tone: eventTone(e), Label: shortLabel(e), URL: link, Current: current, Name: e.What})
+		l.Marks = append(l.Marks, ui.LaneMark{At: offset, Icon: kindIcons[e.Kind], Tone: eventTone(e), Label: shortLabel(d, e), URL: link, Current: current, Name: e.What})
 	}
 }
 
@@ -162,14 +163,23 @@ func eventTone(e telemetry.TimelineEvent) ui.Tone {
 }
 
 // shortLabel is what stands beside a mark; a lane of many has none.
-func shortLabel(e telemetry.TimelineEvent) string {
+func shortLabel(d telemetry.SessionDetail, e telemetry.TimelineEvent) string {
 	switch e.Kind {
-	case telemetry.KindFeedback, telemetry.KindOutcome, telemetry.KindExposure:
+	case telemetry.KindFeedback:
+		return commas(clip(e.Detail, 40), reactedAfter(d, e))
+	case telemetry.KindCorrection:
+		return reactedAfter(d, e)
+	case telemetry.KindOutcome, telemetry.KindExposure:
 		return clip(e.Detail, 40)
 	case telemetry.KindError:
 		return clip(e.What, 40)
 	}
 	return ""
+}
+
+// commas writes what is said of several with commas.
+func commas(words ...string) string {
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
 }
 
 // drawVerdicts puts what machines said where the response ended: they look at

@@ -3,7 +3,9 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"assay/internal/fault"
+	"assay/labeling"
 	"assay/telemetry"
 	"assay/web/ui"
 )
@@ -20,7 +23,7 @@ import (
 type sessionShown struct {
 	Event string `query:"event"`
 	At    int    `query:"at"`
-	View  string `query:"view"` // lanes or log
+	View  string `query:"view"` // lanes, tree, waterfall or log
 	Tab   string `query:"tab"`  // io, attributes, evidence, labels
 }
 
@@ -50,7 +53,11 @@ func (s *site) sessionShow(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	p := buildSession(d, q)
+	said, err := s.labelsSaid(c, d, q)
+	if err != nil {
+		return err
+	}
+	p := buildSession(d, q, said, s.origin)
 	return s.page(c, ui.Page{Title: p.Title, Nav: "sessions", Layout: ui.Panes, Back: &ui.Link{Text: "Sessions", URL: "/sessions"}, Short: clip(p.Title, 40)}, p.draw())
 }
 
@@ -72,14 +79,27 @@ func (s *site) session(c *fiber.Ctx) (d telemetry.SessionDetail, q sessionShown,
 	return d, q, err
 }
 
+// sessionViews are the ways to look at a session, the first without asking.
+var sessionViews = []string{"lanes", "tree", "waterfall", "log"}
+
+// labelsSaid are the labels of the selected event with every revision, when
+// they are asked for; the stage says whose may be read.
+func (s *site) labelsSaid(c *fiber.Ctx, d telemetry.SessionDetail, q sessionShown) ([]labeling.Revision, error) {
+	if s.Labeling == nil || q.Tab != "labels" {
+		return nil, nil
+	}
+	return s.Labeling.History(c.UserContext(), actorOf(c), selectedOf(d).EventID)
+}
+
 // sessionAt is the address of a place in a session.
 type sessionAt struct {
-	id   string
-	view string
+	id     string
+	view   string
+	origin string // of a link to copy
 }
 
 func (a sessionAt) url(set url.Values) string {
-	if a.view == "log" {
+	if slices.Contains(sessionViews, a.view) && a.view != sessionViews[0] {
 		set.Set("view", a.view)
 	}
 	if len(set) == 0 {
@@ -98,8 +118,8 @@ func (a sessionAt) event(id uuid.UUID, tab string) string {
 
 func (a sessionAt) place(at int) string { return a.url(url.Values{"at": {strconv.Itoa(at)}}) }
 
-func buildSession(d telemetry.SessionDetail, q sessionShown) sessionPage {
-	at := sessionAt{d.ID, q.View}
+func buildSession(d telemetry.SessionDetail, q sessionShown, said []labeling.Revision, origin string) sessionPage {
+	at := sessionAt{id: d.ID, view: q.View, origin: origin}
 	selected := selectedOf(d)
 	p := sessionPage{
 		Title:   cmp.Or(firstWords(d.Title, 90), d.ID),
@@ -109,12 +129,18 @@ func buildSession(d telemetry.SessionDetail, q sessionShown) sessionPage {
 		To:      ui.Time{At: d.Page[len(d.Page)-1].At, Style: ui.Clock},
 		Moves:   sessionMoves(d, at, q),
 		Minimap: minimapOf(d),
-		Log:     logOf(d, at, selected),
-		Details: detailsOf(d, at, selected, q.Tab),
+		Details: detailsOf(d, at, selected, q.Tab, said),
 	}
-	if q.View != "log" {
+	switch q.View {
+	case "tree":
+		p.Log = treeOf(d, at, selected)
+	case "waterfall":
+		p.Log = waterfallOf(d, at, selected)
+	case "log":
+		p.Log = logOf(d, at, selected)
+	default:
 		lanes := lanesOf(d, at, selected)
-		p.Lanes = &lanes
+		p.Lanes, p.Log = &lanes, logOf(d, at, selected)
 	}
 	return p
 }
@@ -196,14 +222,13 @@ func sessionMoves(d telemetry.SessionDetail, at sessionAt, q sessionShown) []tem
 	} else if d.Place > 0 {
 		here.Set("at", strconv.Itoa(d.Place))
 	}
-	log := url.Values{"view": {"log"}}
-	for name, value := range here {
-		log[name] = value
+	views := ui.Segmented{Name: "View"}
+	for i, view := range sessionViews {
+		set := url.Values{}
+		maps.Copy(set, here)
+		views.Options = append(views.Options, ui.Segment{Label: capital(view), URL: sessionAt{id: d.ID, view: view}.url(set), Current: q.View == view || i == 0 && !slices.Contains(sessionViews, q.View)})
 	}
-	return append(moves, ui.Segmented{Name: "View", Options: []ui.Segment{
-		{Label: "Lanes", URL: sessionAt{id: d.ID}.url(here), Current: q.View != "log"},
-		{Label: "Log", URL: sessionAt{id: d.ID}.url(log), Current: q.View == "log"},
-	}})
+	return append(moves, views)
 }
 
 func minimapOf(d telemetry.SessionDetail) ui.Minimap {
@@ -231,19 +256,9 @@ func logOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineE
 		verdictsOf[v.EventID] = append(verdictsOf[v.EventID], v)
 	}
 	for _, e := range d.Page {
-		detail := []any{clip(e.Detail, 160)}
-		if e.IsResponse() && e.Text != "" {
-			detail = []any{firstWords(e.Text, 80)}
-		}
-		if d.FirstFailed != nil && e.EventID == d.FirstFailed.EventID {
-			detail = append(detail, " ", ui.Chip{Text: firstFailedWords(d.FirstFailed), Tone: ui.Bad})
-		}
-		if e.Quarantined {
-			detail = append(detail, " ", ui.Chip{Text: "clock ahead", Tone: ui.Mid})
-		}
 		log.Rows = append(log.Rows, ui.Row{ID: "event-" + e.EventID.String(), URL: at.event(e.EventID, ""), Current: e.EventID == selected.EventID, Cells: []templ.Component{
 			ui.Mono(offsetWords(e.At.Sub(d.From))), kindSign(e), ui.Link{Text: clip(e.What, 40), URL: at.event(e.EventID, ""), Mono: true, Plain: true, Region: "details"},
-			ui.Words(detail...), ui.Text(tookIfAny(e.TookMS))}})
+			eventDetail(d, e, false), ui.Text(tookIfAny(e.TookMS))}})
 		for _, v := range verdictsOf[e.EventID] {
 			elapsed := v.ElapsedMS
 			log.Rows = append(log.Rows, ui.Row{URL: at.event(e.EventID, "evidence"), Cells: []templ.Component{

@@ -50,6 +50,8 @@ var components = map[string]templ.Component{
 	"check":           CheckBox{Label: "Blind", Name: "blind", Checked: true, Hint: "no version"},
 	"choices":         StandardChoices("hallucinated", meanings),
 	"reasons":         Reasons{Items: []Reason{{"wrong_value", "Wrong value stated", true}, {"other", hostile, false}}},
+	"branch":          Words(Branch{}, Branch{Depth: 3}, Branch{Depth: 400}),
+	"span-bar":        Words(SpanBar{Axis: Axis{0, 10}, From: time.Second, To: 5 * time.Second, First: 2 * time.Second, Tone: Accent, Current: true, Name: hostile}, SpanBar{Axis: Axis{0, 10}, From: 9 * time.Second, To: 9 * time.Second}),
 	"segmented":       Segmented{Name: "View", Options: []Segment{{Label: "Lanes", URL: "?v=lanes", Current: true}, {Label: "Log", URL: "?v=log", Count: 1200}}},
 	"segmented-radio": Segmented{Name: "Confidence", Shown: true, Field: "confidence", Options: []Segment{{Label: "Low", Value: "low"}, {Label: "High", Value: "high", Current: true}}},
 	"filters": FilterBar{Action: "/sessions", Region: "sessions", Clear: "/sessions", Keep: []Kept{{"sort", "time"}},
