@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"runtime"
@@ -23,6 +24,7 @@ import (
 type Config struct {
 	Programs []Program
 	Files    map[string]map[string]string // by program and name: the path
+	Reads    []string                     // folders that children may read while they start
 	AtOnce   int                          // jobs at the same time; 0 = one for each processor
 }
 
@@ -39,6 +41,9 @@ type Children struct {
 	closed  bool
 	begun   sync.WaitGroup // children being started ahead
 
+	preparing sync.Mutex
+	prepared  map[string]map[string]string
+
 	tested    sync.Mutex
 	knowledge *Capabilities
 }
@@ -46,7 +51,7 @@ type Children struct {
 // Open makes the sandbox. Nothing is started until the first job.
 func Open(config Config) *Children {
 	s := &Children{config: config, programs: map[string]Program{selfTest.Name: selfTest}, waiting: map[string][]*child{},
-		slots: make(chan struct{}, cmp.Or(config.AtOnce, runtime.GOMAXPROCS(0))), starter: newStarter()}
+		slots: make(chan struct{}, cmp.Or(config.AtOnce, runtime.GOMAXPROCS(0))), starter: newStarter(config.Reads), prepared: map[string]map[string]string{}}
 	for _, p := range config.Programs {
 		s.programs[p.Name] = p
 	}
@@ -182,9 +187,13 @@ type child struct {
 
 // start makes a child and waits until it is locked down.
 func (s *Children) start(ctx context.Context, p Program, limits Limits) (*child, error) {
+	files, err := s.filesOf(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
-	c, err := s.launch(p, limits)
+	c, err := s.launch(p, limits, files)
 	if err != nil {
 		return nil, fmt.Errorf("start a child for %s: %w", p.Name, err)
 	}
@@ -201,7 +210,29 @@ func (s *Children) start(ctx context.Context, p Program, limits Limits) (*child,
 	return c, nil
 }
 
-func (s *Children) launch(p Program, limits Limits) (*child, error) {
+// filesOf returns what a child of the program is given, prepared once.
+func (s *Children) filesOf(ctx context.Context, p Program) (map[string]string, error) {
+	s.preparing.Lock()
+	defer s.preparing.Unlock()
+	if files, ok := s.prepared[p.Name]; ok {
+		return files, nil
+	}
+	files := maps.Clone(s.config.Files[p.Name])
+	if p.Prepare != nil {
+		made, err := p.Prepare(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("prepare %s: %w", p.Name, err)
+		}
+		if files == nil {
+			files = map[string]string{}
+		}
+		maps.Copy(files, made)
+	}
+	s.prepared[p.Name] = files
+	return files, nil
+}
+
+func (s *Children) launch(p Program, limits Limits, files map[string]string) (*child, error) {
 	told := setup{Program: p.Name, Wall: limits.Wall, Memory: limits.Memory, Output: limits.Output, Files: map[string]int{}}
 	c := &child{program: p.Name, stderr: &tail{}}
 	// The program itself, whatever has become of its file by now, with an empty
@@ -209,7 +240,7 @@ func (s *Children) launch(p Program, limits Limits) (*child, error) {
 	c.process = &exec.Cmd{Path: "/proc/self/exe", Args: []string{"assay", childArgument}, Dir: "/", Env: []string{}, Stderr: c.stderr,
 		WaitDelay:   time.Second,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: otherUser()}}
-	for name, path := range s.config.Files[p.Name] {
+	for name, path := range files {
 		f, err := os.Open(path)
 		if err != nil {
 			return nil, fault.Say(fault.Unavailable, "%s needs %s, which cannot be opened.", p.Name, name)

@@ -10,6 +10,10 @@ import (
 // what it is given. Parent and child agree on it by its name.
 type Program struct {
 	Name string
+	// Prepare, where there is one, runs in the parent before the first child and
+	// returns the paths of the files and folders that Open is given, by name.
+	// Its error keeps the program from running, and is tried again.
+	Prepare func(context.Context) (map[string]string, error)
 	// Open prepares the work: whatever needs a file or executable memory
 	// happens here, before the child is locked down and before it has seen a
 	// byte of a job.

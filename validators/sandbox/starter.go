@@ -19,12 +19,13 @@ import (
 type starter struct {
 	once  sync.Once
 	asked chan func()
+	reads []string
 	// What the thread found when it confined itself.
 	landlock int
 	trouble  error
 }
 
-func newStarter() *starter { return &starter{asked: make(chan func())} }
+func newStarter(reads []string) *starter { return &starter{asked: make(chan func()), reads: reads} }
 
 func (s *starter) begin() {
 	s.once.Do(func() {
@@ -33,7 +34,7 @@ func (s *starter) begin() {
 			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 			s.landlock = landlockVersion()
 			if s.landlock > 0 {
-				s.trouble = confineThread(s.landlock, reach())
+				s.trouble = confineThread(s.landlock, s.reach())
 			}
 			close(confined)
 			for act := range s.asked {
@@ -45,10 +46,13 @@ func (s *starter) begin() {
 }
 
 // reach is what a child may open while it starts: this program and the C
-// libraries it was loaded with, each file by itself. The filter then takes away
-// opening altogether.
-func reach() map[string]uint64 {
+// libraries it was loaded with, each file by itself, and the folders it was
+// told. The filter then takes away opening altogether.
+func (s *starter) reach() map[string]uint64 {
 	may := map[string]uint64{"/proc/self/exe": mayRun, "/etc/ld.so.cache": mayRead}
+	for _, folder := range s.reads {
+		may[folder] = mayRead
+	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return may // a program without libraries needs no more

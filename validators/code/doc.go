@@ -1,0 +1,27 @@
+// Package code runs programs that a model wrote, against tests that they never
+// see.
+//
+//	host (a child of the sandbox)
+//	  guest: the code under test      ◀── frames ──▶      guest: the tests
+//	  answers calls with values                           compares them
+//
+// # Contract
+//
+// Both are interpreters compiled to WebAssembly, each with a memory of its own.
+// The tests call the code's functions as if they were theirs; arguments and
+// results cross as plain values, which are taken apart and put together again.
+// What is no plain value (an instance of a class of the code) stays where it is
+// and is asked through a stand-in; once such a thing has itself compared, or the
+// tests need what cannot be shared, the verdict says that it trusts the code.
+//
+// # Invariants
+//
+//   - Neither a test nor an expected value enters the guest of the code. A
+//     program that prints a pass marker, ends with code 0 or overwrites
+//     comparison in its own interpreter changes nothing but its own answers.
+//   - What is said of a source without running it is said before it runs.
+//   - A guest that ends in the middle, is out of memory or traps proves nothing:
+//     inconclusive.
+//
+// Read python.go, then python.py.
+package code

@@ -1,0 +1,52 @@
+package code
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"assay/validators/sandbox"
+	"assay/validators/wasm"
+)
+
+
+var box *sandbox.Children
+
+func TestMain(m *testing.M) {
+	sandbox.Main(PythonProgram)
+	cache, err := wasm.OpenCache()
+	if err != nil {
+		panic(err)
+	}
+	box = sandbox.Open(sandbox.Config{Programs: []sandbox.Program{PythonProgram}, Reads: []string{cache.Dir}})
+	code := m.Run()
+	box.Close()
+	os.Exit(code)
+}
+
+// judge runs a job in the sandbox as the product does.
+func judge(t testing.TB, job Job) Outcome {
+	t.Helper()
+	return judgeWithin(t, job, sandbox.Limits{})
+}
+
+func judgeWithin(t testing.TB, job Job, limits sandbox.Limits) Outcome {
+	t.Helper()
+	input, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := box.Run(context.Background(), sandbox.Job{Program: job.Language, Input: input, Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.End != sandbox.Done {
+		return Outcome{Verdict: inconclusive, Reason: string(r.End), Message: r.Detail}
+	}
+	var out Outcome
+	if err := json.Unmarshal(r.Output, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
