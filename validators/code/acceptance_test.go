@@ -65,7 +65,7 @@ type recorded struct {
 
 // judgeAll judges programs two at a time and prints what came of them.
 func judgeAll(t *testing.T, programs []recorded) {
-	table := map[string]map[string]int{"pass": {}, "fail": {}}
+	table := map[string]map[string]int{pass: {}, fail: {}, inconclusive: {}}
 	trusting := 0
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -87,7 +87,7 @@ func judgeAll(t *testing.T, programs []recorded) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d programs: recorded pass %v, recorded fail %v, %d verdicts trust the code", len(programs), table["pass"], table["fail"], trusting)
+	t.Logf("%d programs: recorded pass %v, recorded fail %v, recorded timeout %v, %d verdicts trust the code", len(programs), table[pass], table[fail], table[inconclusive], trusting)
 }
 
 func some(i int) bool { return *full || i%10 == 3 }
@@ -117,6 +117,9 @@ func TestHumanEvalSolutionsOfModelsAreJudgedAsTheyRan(t *testing.T) {
 		code := p.Prompt + s.Solution
 		if s.Kind == "full_function" {
 			code = importsOf(p.Prompt) + s.Solution
+		}
+		if s.Truth.Execution == fail && s.Truth.Error == "" {
+			s.Truth.Execution = inconclusive // it was stopped after 15 seconds
 		}
 		programs = append(programs, recorded{s.Model + " " + s.TaskID, s.Truth.Execution, Job{Language: "python", Code: code, Entry: p.EntryPoint, Tests: &tests}})
 	}

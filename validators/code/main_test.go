@@ -10,7 +10,6 @@ import (
 	"assay/validators/wasm"
 )
 
-
 var box *sandbox.Children
 
 func TestMain(m *testing.M) {

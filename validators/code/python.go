@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -56,7 +57,7 @@ func (p python) check(ctx context.Context) Outcome {
 	} else {
 		tests.play(ctx, p.engine, p.pipes(), code, "tests", *p.job.Tests, p.job.Entry)
 	}
-	code.play(ctx, p.engine, p.pipes(), tests, "code", p.job.Code)
+	code.play(ctx, p.engine, p.pipes(), tests, "code", p.job.Code, p.imports())
 
 	out, done := p.seen(ctx, out, code)
 	if done {
@@ -84,6 +85,19 @@ func (p python) check(ctx context.Context) Outcome {
 		return p.together(ctx, out)
 	}
 	return p.judged(out, said)
+}
+
+var importLine = regexp.MustCompile(`(?m)^(?:import|from) [\w., ]+(?: import [\w, ]+)?$`)
+
+// imports are the lines of the tests, at their left edge, that import.
+func (p python) imports() []any {
+	var found []any
+	if p.job.Tests != nil {
+		for _, line := range importLine.FindAllString(*p.job.Tests, 50) {
+			found = append(found, line)
+		}
+	}
+	return found
 }
 
 // seen takes what can be said of the source before it runs.
