@@ -11,6 +11,7 @@ import (
 
 	"assay/internal/fault"
 	"assay/validators/sandbox"
+	"assay/validators/wasm"
 )
 
 // Validator is one machine check: what it looks at, and how it is known to
@@ -55,12 +56,12 @@ func NewSet(box Sandbox) *Set {
 
 // all lists the validators, in the order pages show them.
 func all() []Validator {
-	return []Validator{formulaValidator()}
+	return []Validator{formulaValidator(), codeValidator()}
 }
 
 // programs are what a child of the sandbox can be.
 func programs() []sandbox.Program {
-	return []sandbox.Program{formulaProgram}
+	return append([]sandbox.Program{formulaProgram}, codePrograms()...)
 }
 
 // Main is the sandbox's child when this program was started as one, and then
@@ -70,7 +71,11 @@ func Main() { sandbox.Main(programs()...) }
 // Open makes the sandbox of this program and the set of validators on it.
 // Close the sandbox at the end.
 func Open() (*Set, *sandbox.Children) {
-	children := sandbox.Open(sandbox.Config{Programs: programs()})
+	config := sandbox.Config{Programs: programs()}
+	if cache, err := wasm.OpenCache(); err == nil { // an engine says itself what it lacks
+		config.Reads = []string{cache.Dir}
+	}
+	children := sandbox.Open(config)
 	return NewSet(children), children
 }
 

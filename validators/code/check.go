@@ -74,12 +74,15 @@ const (
 	ReasonMemory      = "memory_limit"
 	ReasonTests       = "tests_unusable"
 	ReasonLanguage    = "unsupported_language"
+	ReasonEngine      = "engine_missing"
 	ReasonUnread      = "unreadable"
 )
 
+// MaxSource is the largest program, in bytes, and the largest tests.
+const MaxSource = 256 << 10
+
 // Limits of what is read and shown.
 const (
-	maxCode    = 256 << 10
 	maxShown   = 2_000
 	maxFrames  = 64 << 20 // bytes that cross between two guests
 	guestSpace = 256 << 20

@@ -12,5 +12,5 @@ var PythonProgram = sandbox.Program{
 	Prepare: Python.Prepare,
 	Open:    OpenPython,
 	Limits:  sandbox.Limits{Wall: 15 * time.Second, Memory: 3 * guestSpace, Output: 1 << 20},
-	Ahead:   2,
+	Ahead:   1,
 }

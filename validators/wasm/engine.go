@@ -56,6 +56,15 @@ func (e Engine) Find() (string, error) {
 	return "", fault.Say(fault.Unavailable, "%s is not installed on this machine. Run npm ci --ignore-scripts in the folder of the program.", e.Name)
 }
 
+// Missing says why the engine cannot be used on this machine, nil when it can.
+func (e Engine) Missing() error {
+	if !Supported() {
+		return fault.Say(fault.Unavailable, "%s runs on Linux on x86-64 and ARM alone.", e.Name)
+	}
+	_, err := e.Find()
+	return err
+}
+
 // Cache is where compiled engines lie. Children of the sandbox read it.
 type Cache struct{ Dir string }
 

@@ -1,0 +1,61 @@
+package code
+
+import (
+	"slices"
+	"strings"
+
+	"assay/validators/sandbox"
+)
+
+// Language is one that programs are judged in.
+type Language struct {
+	Name    string
+	Also    []string // other names that people give it
+	Version string   // of its engine
+	Program sandbox.Program
+	// Missing says why programs in it cannot be run on this machine, nil when
+	// they can.
+	Missing func() error
+}
+
+// Languages are all of them, in the order pages show them.
+var Languages = []Language{
+	{Name: "python", Also: []string{"py", "python3"}, Version: Python.Version, Program: PythonProgram, Missing: Python.Missing},
+}
+
+// Named finds a language by any of its names, in any case.
+func Named(name string) (Language, bool) {
+	name = strings.ToLower(strings.TrimSpace(name))
+	for _, l := range Languages {
+		if l.Name == name || slices.Contains(l.Also, name) {
+			return l, true
+		}
+	}
+	return Language{}, false
+}
+
+// Names lists the languages.
+func Names() []string {
+	var names []string
+	for _, l := range Languages {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+// Canary is a program whose verdict is known.
+type Canary struct {
+	Language, Name, Code, Entry, Tests string
+	Want, Reason                       string
+}
+
+// Canaries are right, wrong and abusive programs. Those that must run into a
+// limit of time are tested apart, not before each batch.
+var Canaries = []Canary{
+	{"python", "right", "def add(a, b):\n    return a + b", "add", "assert add(1, 2) == 3\nassert add('a', 'b') == 'ab'", pass, ReasonHeld},
+	{"python", "wrong", "def add(a, b):\n    return a - b", "add", "assert add(1, 2) == 3", fail, ReasonAssertion},
+	{"python", "invented function", "import math\ndef f(x):\n    return math.clamp(x, 0, 1)", "f", "assert f(2) == 1", fail, ReasonInvented},
+	{"python", "ends itself before it is compared", "import os\ndef add(a, b):\n    os._exit(0)", "add", "assert add(1, 2) == 3", inconclusive, ReasonGone},
+	{"python", "opens a file of the machine", "def f():\n    return open('/etc/passwd').read()", "f", "assert f() != ''", inconclusive, ReasonEnvironment},
+	{"python", "a gigabyte", "def f():\n    return len(bytearray(1 << 30))", "f", "assert f() == 1 << 30", inconclusive, ReasonMemory},
+}
