@@ -74,9 +74,16 @@ func resultText(value any) (text string, number bool) {
 	return cut(text, 200), number
 }
 
-// outputEvidence is what a check that ran something shows: what it printed,
-// and what it should have.
+// outputEvidence is what a check that ran something shows: the call that gave
+// the wrong answer, the line of the tests, what was printed, and what should
+// have been.
 type outputEvidence struct {
+	Call     string `json:"call"`
+	Returned string `json:"returned"`
+	Test     string `json:"test"`
+	Line     int    `json:"line"`
+	Source   string `json:"source"`
+	Error    string `json:"error"`
 	Stdout   string `json:"stdout"`
 	Stderr   string `json:"stderr"`
 	Expected string `json:"expected_stdout"`
@@ -88,6 +95,24 @@ func outputs(evidence json.RawMessage) []templ.Component {
 		return nil
 	}
 	var parts []templ.Component
+	facts := ui.Facts{Small: true}
+	say := func(term, text string) {
+		if text != "" {
+			facts.Items = append(facts.Items, ui.Fact{Term: term, Value: ui.Mono(cut(text, turnLength))})
+		}
+	}
+	say("Call", e.Call)
+	say("Gives", e.Returned)
+	say("Test", e.Test)
+	if e.Line > 0 {
+		say("Line "+strconv.Itoa(e.Line), e.Source)
+	}
+	if e.Error != e.Returned {
+		say("Error", e.Error)
+	}
+	if len(facts.Items) > 0 {
+		parts = append(parts, facts)
+	}
 	if e.Expected != "" {
 		parts = append(parts, ui.Edits{Before: cut(e.Expected, turnLength), After: cut(e.Stdout, turnLength)})
 	} else if e.Stdout != "" {

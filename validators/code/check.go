@@ -35,8 +35,8 @@ type Evidence struct {
 	Error    string    `json:"error,omitempty"`
 	Calls    int       `json:"calls,omitempty"`
 	Trusting bool      `json:"trusting,omitempty"` // the verdict rests on the code's own word
-	Printed  string    `json:"printed,omitempty"`
-	Wanted   string    `json:"wanted,omitempty"`
+	Printed  string    `json:"stdout,omitempty"`
+	Wanted   string    `json:"expected_stdout,omitempty"`
 	Differs  int       `json:"differs_at_line,omitempty"` // of what was printed, from 1
 }
 
