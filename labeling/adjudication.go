@@ -172,7 +172,7 @@ func (s *Store) Disagreement(ctx context.Context, actor auth.Actor, id int64) (D
 		LEFT JOIN people p ON p.id = w.person_id
 		LEFT JOIN label_texts t ON t.label_id = l.id
 		LEFT JOIN guides g ON g.id = l.guide_id
-		WHERE l.item_id = $1
+		WHERE l.item_id = $1 AND l.purpose = 'count'
 		ORDER BY l.labeler_id, l.revision DESC`, id)
 	var side SideLabel
 	var ms int64

@@ -86,7 +86,7 @@ func WantsThird(readings []Reading) bool {
 const readingsQuery = `
 	SELECT DISTINCT ON (first_id, labeler_id) id AS label_id, labeler_id, coalesce(label, '') AS label, source
 	FROM (
-		SELECT *, min(id) OVER (PARTITION BY labeler_id) AS first_id FROM labels WHERE item_id = $1
+		SELECT *, min(id) OVER (PARTITION BY labeler_id) AS first_id FROM labels WHERE item_id = $1 AND purpose = 'count'
 	) AS l
 	ORDER BY first_id, labeler_id, revision DESC`
 

@@ -85,7 +85,7 @@ const recordQuery = `
 	JOIN consensus c ON c.item_id = l.item_id
 	LEFT JOIN label_texts t ON t.label_id = l.id
 	LEFT JOIN guides g ON g.id = l.guide_id
-	WHERE l.id > $1
+	WHERE l.id > $1 AND l.purpose = 'count'
 	  AND ($2 = '' OR q.slug = $2)
 	  AND ($3 = '' OR i.task_class = $3)
 	  AND ($4 = '' OR i.session_id = $4)

@@ -74,6 +74,7 @@ func (Submitted) Kind() string { return "labeling.submitted" }
 // submission is what the submit locks and needs to know.
 type submission struct {
 	ReservationID    int64
+	Purpose          string // count or gold
 	State            string
 	Live             bool
 	LabelerID        int64
@@ -167,7 +168,7 @@ func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token u
 		return submission{}, err
 	}
 	rows, _ := tx.Query(ctx, `
-		SELECT r.id AS reservation_id, r.state, r.lease_until > clock_timestamp() AS live, r.labeler_id,
+		SELECT r.id AS reservation_id, r.purpose, r.state, r.lease_until > clock_timestamp() AS live, r.labeler_id,
 		       i.id AS item_id, i.queue_id, i.event_id, i.task_class, i.model_version, i.prompt_template_id, i.evidence_version,
 		       i.priority_class, i.frame_day, i.design, i.salt_id, i.u, i.rule_id, i.flags,
 		       q.slug AS queue, q.reasons AS queue_reasons, q.spans_needed, q.verdict_hidden,
@@ -228,15 +229,15 @@ func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key 
 	}
 	err = tx.QueryRow(ctx, `
 		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, reasons, spans, confidence,
-		                    guide_id, reservation_id, source, provenance, idempotency_key, elapsed_ms)
+		                    guide_id, reservation_id, source, provenance, idempotency_key, elapsed_ms, purpose)
 		SELECT $1, $2, $3, $4,
 		       (SELECT coalesce(max(revision), 0) + 1 FROM labels WHERE item_id = $1 AND labeler_id = $4),
 		       $5, $6, $7, nullif($8, ''),
 		       (SELECT id FROM guides WHERE task_class = $9 ORDER BY version DESC LIMIT 1),
-		       $10, 'person', $11, $12, $13
+		       $10, 'person', $11, $12, $13, $14
 		RETURNING id, revision, labeled_at`,
 		sub.ItemID, sub.QueueID, sub.EventID, sub.LabelerID, a.Label, cleanReasons(a.Reasons), sortedSpans(a.Spans), a.Confidence,
-		sub.TaskClass, sub.ReservationID, provenance, key, sub.ElapsedMS,
+		sub.TaskClass, sub.ReservationID, provenance, key, sub.ElapsedMS, sub.Purpose,
 	).Scan(&label.ID, &label.Revision, &label.LabeledAt)
 	switch {
 	case postgres.Violates(err, "labels_labeler_id_idempotency_key_key"):
@@ -258,10 +259,11 @@ func insertTexts(ctx context.Context, tx pgx.Tx, label int64, a Answer) error {
 // follow does what goes with a label in its transaction: the place is taken
 // for good, the consensus moves, the audit knows, a job is told.
 func (s *Store) follow(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submission, label *Label) error {
-	c, err := settle(ctx, tx, sub.ItemID, sub.EventID, func(batch *pgx.Batch) {
+	taken := func(batch *pgx.Batch) {
 		batch.Queue(`UPDATE reservations SET state = 'labeled', ended_at = clock_timestamp() WHERE id = $1`, sub.ReservationID)
 		batch.Queue(`DELETE FROM drafts WHERE labeler_id = $1 AND item_id = $2`, sub.LabelerID, sub.ItemID)
-	})
+	}
+	c, err := sub.settle(ctx, tx, label.Label, taken)
 	if err != nil {
 		return err
 	}
@@ -367,8 +369,8 @@ func (s *Store) undo(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, 
 	}
 	var withdrawn int64
 	err = tx.QueryRow(ctx, `
-		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, guide_id, reservation_id, source, idempotency_key)
-		SELECT item_id, queue_id, event_id, labeler_id, revision + 1, NULL, guide_id, reservation_id, 'person', 'undo/' || id
+		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, guide_id, reservation_id, source, idempotency_key, purpose)
+		SELECT item_id, queue_id, event_id, labeler_id, revision + 1, NULL, guide_id, reservation_id, 'person', 'undo/' || id, purpose
 		FROM labels WHERE id = $1
 		RETURNING id`, old.LabelID).Scan(&withdrawn)
 	if err != nil {
@@ -381,8 +383,10 @@ func (s *Store) undo(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, 
 	if err != nil {
 		return Reservation{}, fmt.Errorf("undo item %d: %w", item, err)
 	}
-	if _, err := settle(ctx, tx, item, old.EventID); err != nil {
-		return Reservation{}, err
+	if old.Purpose == forCount {
+		if _, err := settle(ctx, tx, item, old.EventID); err != nil {
+			return Reservation{}, err
+		}
 	}
 	err = audit.Record(ctx, tx, audit.Entry{
 		Actor: actor, Action: "label.undo", Object: fmt.Sprintf("item/%d", item),
@@ -399,6 +403,7 @@ type labeledBefore struct {
 	ReservationID int64
 	LabelID       int64
 	EventID       uuid.UUID
+	Purpose       string
 	Adjudicated   bool
 	Answer        Answer
 }
@@ -419,12 +424,12 @@ func (s *Store) lockLabeled(ctx context.Context, tx pgx.Tx, labeler, item int64)
 	}
 	err = tx.QueryRow(ctx, `
 		SELECT l.id, l.label, l.reasons, l.spans, coalesce(l.confidence, ''), coalesce(t.correction, ''), coalesce(t.note, ''),
-		       EXISTS (SELECT FROM adjudications a WHERE a.item_id = l.item_id)
+		       l.purpose, l.purpose = 'count' AND EXISTS (SELECT FROM adjudications a WHERE a.item_id = l.item_id)
 		FROM labels l LEFT JOIN label_texts t ON t.label_id = l.id
 		WHERE l.item_id = $1 AND l.labeler_id = $2
 		ORDER BY l.revision DESC
 		LIMIT 1`, item, labeler).Scan(&old.LabelID, &old.Answer.Label, &old.Answer.Reasons, &old.Answer.Spans,
-		&old.Answer.Confidence, &old.Answer.Correction, &old.Answer.Note, &old.Adjudicated)
+		&old.Answer.Confidence, &old.Answer.Correction, &old.Answer.Note, &old.Purpose, &old.Adjudicated)
 	return old, err
 }
 
@@ -435,8 +440,8 @@ func holdAgain(ctx context.Context, tx pgx.Tx, reservation int64) (Reservation, 
 		return Reservation{}, err
 	}
 	rows, _ := tx.Query(ctx, `
-		INSERT INTO reservations (item_id, queue_id, labeler_id, number, lease_until, opened_at)
-		SELECT r.item_id, r.queue_id, r.labeler_id, r.number, clock_timestamp() + q.lease, clock_timestamp()
+		INSERT INTO reservations (item_id, queue_id, labeler_id, number, lease_until, opened_at, purpose)
+		SELECT r.item_id, r.queue_id, r.labeler_id, r.number, clock_timestamp() + q.lease, clock_timestamp(), r.purpose
 		FROM reservations r JOIN queues q ON q.id = r.queue_id
 		WHERE r.id = $1
 		RETURNING `+reservationColumns, reservation)

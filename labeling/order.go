@@ -123,6 +123,7 @@ const (
 	WayHarm               // the head of the queue, ByHarm
 	WayAnother            // what wants another labeler than those who had it
 	WayLater              // what this labeler put off
+	WayGold               // what is known already, unannounced
 )
 
 // secondReadings is the share of reservations that look for a second reading

@@ -27,6 +27,7 @@ type Queue struct {
 	LabelsWanted     int           `json:"labels_wanted"`
 	OverlapShare     float64       `json:"overlap_share"`     // of items that get a second, blind reading
 	MeasurementShare float64       `json:"measurement_share"` // of reservations that serve the rate, not harm
+	GoldShare        float64       `json:"-"`                 // of reservations whose right label is known; no labeler may learn which
 	Lease            time.Duration `json:"-"`
 	VerdictHidden    bool          `json:"verdict_hidden"`
 	Blind            bool          `json:"blind"`
@@ -36,7 +37,7 @@ type Queue struct {
 	ArchivedAt       *time.Time    `json:"-"`
 }
 
-const queueColumns = `id, slug, title, task_class, kind, labels_wanted, overlap_share, measurement_share, lease,
+const queueColumns = `id, slug, title, task_class, kind, labels_wanted, overlap_share, measurement_share, gold_share, lease,
 	verdict_hidden, blind, spans_needed, reasons, created_at, archived_at`
 
 // Queues lists the queues that are worked, by title.

@@ -93,7 +93,7 @@ const (
 		WITH next AS (
 			SELECT id FROM items
 			WHERE queue_id = $1
-			  AND taken < wanted AND removed_at IS NULL
+			  AND (taken < wanted OR ` + asGold + ` = 'gold') AND removed_at IS NULL
 			  AND id IN (SELECT item_id FROM reservations WHERE labeler_id = $2 AND queue_id = $1 AND state = 'put_off')
 			  AND NOT EXISTS (
 				SELECT FROM reservations r
@@ -102,16 +102,21 @@ const (
 			ORDER BY harm, frame_day DESC, u
 			LIMIT 1
 			FOR UPDATE SKIP LOCKED
-		)` + hold
+		)
+		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, purpose, number)
+		SELECT id, $1, $2, clock_timestamp() + $3, ` + asBefore + `,
+		       (SELECT max(number) FROM reservations r WHERE r.item_id = next.id AND r.labeler_id = $2)
+		FROM next
+		RETURNING ` + reservationColumns
 
 	reserveThis = `
 		WITH next AS (
 			SELECT id, queue_id FROM items
-			WHERE id = $1 AND taken < wanted AND removed_at IS NULL
+			WHERE id = $1 AND (taken < wanted OR ` + asGold + ` = 'gold') AND removed_at IS NULL
 			FOR UPDATE
 		)
-		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, number)
-		SELECT id, queue_id, $2, clock_timestamp() + $3,
+		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, purpose, number)
+		SELECT id, queue_id, $2, clock_timestamp() + $3, ` + asBefore + `,
 		       coalesce((SELECT max(number) FROM reservations r WHERE r.item_id = $1 AND r.labeler_id = $2),
 		                (SELECT max(number) FROM reservations r WHERE r.labeler_id = $2 AND r.queue_id = next.queue_id) + 1,
 		                1)
@@ -126,6 +131,13 @@ const (
 		                1)
 		FROM next
 		RETURNING ` + reservationColumns
+)
+
+// What an item was to a labeler it stays: gold that was put off comes back as
+// gold.
+const (
+	asGold   = `(SELECT r.purpose FROM reservations r WHERE r.item_id = items.id AND r.labeler_id = $2 ORDER BY r.id DESC LIMIT 1)`
+	asBefore = `coalesce((SELECT r.purpose FROM reservations r WHERE r.item_id = next.id AND r.labeler_id = $2 ORDER BY r.id DESC LIMIT 1), 'count')`
 )
 
 // Reserve returns what the actor already holds in the queue, oldest first,
@@ -154,7 +166,7 @@ func (s *Store) reserve(ctx context.Context, actor auth.Actor, slug string, unop
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
 		return r, err
 	}
-	return s.reserveFrom(ctx, queue, labeler)
+	return s.reserveFrom(ctx, queue, labeler, !actor.May(auth.Adjudicate))
 }
 
 // queueAndHeld returns the queue and the oldest unexpired reservation of the
@@ -187,8 +199,15 @@ func (s *Store) queueAndHeld(ctx context.Context, slug string, labeler int64, un
 	return queue, held, none
 }
 
-func (s *Store) reserveFrom(ctx context.Context, queue Queue, labeler int64) (Reservation, error) {
-	ways := Ways(s.draw(), s.draw(), queue.MeasurementShare)
+func (s *Store) reserveFrom(ctx context.Context, queue Queue, labeler int64, tested bool) (Reservation, error) {
+	if err := s.mayBeServed(ctx, labeler); err != nil {
+		return Reservation{}, err
+	}
+	first, second := s.draw(), s.draw()
+	ways := Ways(first, second, queue.MeasurementShare)
+	if tested && second >= 1-queue.GoldShare {
+		ways = append([]Way{WayGold}, ways...)
+	}
 	r, err := s.tryWays(ctx, queue, labeler, ways)
 	if !errors.Is(err, ErrNothingFree) {
 		return r, err
@@ -229,6 +248,8 @@ func (s *Store) tryWay(ctx context.Context, queue Queue, labeler int64, way Way)
 		args = append(args, frame.Class.Rank(), frame.Day)
 	case WayAnother:
 		statement = reserveAnother
+	case WayGold:
+		statement = reserveGold
 	case WayLater:
 		statement = reservePutOff
 	}
@@ -248,6 +269,9 @@ func (s *Store) ReserveItem(ctx context.Context, actor auth.Actor, item int64) (
 	}
 	if known, err := s.knows(ctx, labeler, item); err != nil || !known {
 		return Reservation{}, cmpErr(err, fmt.Errorf("reserve item %d: %w", item, fault.NotFound))
+	}
+	if err := s.mayBeServed(ctx, labeler); err != nil {
+		return Reservation{}, err
 	}
 	return reserveItem(ctx, s.DB, labeler, item)
 }

@@ -43,7 +43,7 @@ func (s *Store) Start(ctx context.Context, actor auth.Actor) (Queue, Reservation
 		return Queue{}, Reservation{}, err
 	}
 	for _, queue := range queues {
-		r, err := s.reserveFrom(ctx, queue, labeler)
+		r, err := s.reserveFrom(ctx, queue, labeler, !actor.May(auth.Adjudicate))
 		if !errors.Is(err, ErrNothingFree) {
 			return queue, r, err
 		}
