@@ -10,10 +10,11 @@ import (
 // Canary is an input whose verdict is known: right, wrong or abusive.
 type Canary struct {
 	Name     string
-	Artifact string // JSON
-	Expected string // JSON, or ""
-	Want     string // pass, fail, inconclusive
-	Reason   string // the reason it must give; "" takes any
+	Artifact string        // JSON
+	Expected string        // JSON, or ""
+	Want     string        // pass, fail, inconclusive
+	Reason   string        // the reason it must give; "" takes any
+	Within   time.Duration // a shorter limit of time, for what must run into it
 }
 
 // Tried is what a canary was answered.
@@ -62,7 +63,7 @@ func (r Round) Wrong() (Tried, bool) {
 func (s *Set) TryCanaries(ctx context.Context, v Validator) (Round, error) {
 	round := Round{Validator: v.Name, Version: v.Version, At: time.Now().UTC()}
 	for _, c := range v.Canaries {
-		in := Input{Artifact: json.RawMessage(c.Artifact), Expected: json.RawMessage(c.Expected)}
+		in := Input{Artifact: json.RawMessage(c.Artifact), Expected: json.RawMessage(c.Expected), within: c.Within}
 		t := Tried{Name: c.Name, Want: c.Want}
 		verdict, err := s.Check(ctx, v, in)
 		if ctx.Err() != nil {

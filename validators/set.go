@@ -56,12 +56,12 @@ func NewSet(box Sandbox) *Set {
 
 // all lists the validators, in the order pages show them.
 func all() []Validator {
-	return []Validator{formulaValidator(), codeValidator()}
+	return []Validator{formulaValidator(), sqlValidator(), codeValidator()}
 }
 
 // programs are what a child of the sandbox can be.
 func programs() []sandbox.Program {
-	return append([]sandbox.Program{formulaProgram}, codePrograms()...)
+	return append([]sandbox.Program{formulaProgram, sqliteProgram}, codePrograms()...)
 }
 
 // Main is the sandbox's child when this program was started as one, and then

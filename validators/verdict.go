@@ -31,6 +31,8 @@ type Input struct {
 	// Redacted says that something private in the artifact was replaced before
 	// it was stored: a fail may then be the redaction's.
 	Redacted bool `json:"-"`
+
+	within time.Duration // of a canary that must be late: it need not be for long
 }
 
 // maxInput is the largest input that is looked at, in bytes.

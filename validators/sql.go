@@ -1,0 +1,153 @@
+package validators
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"assay/validators/sandbox"
+	"assay/validators/sqlite"
+)
+
+// sqlValidator runs one statement on a throw-away copy of its schema and holds
+// the result against the expected one.
+func sqlValidator() Validator {
+	return Validator{
+		Name: "sql", Version: "1.0.0+" + engine("sqlite", sqlite.Version), Kinds: []string{"sql"},
+		Says:   "Runs one statement on a throw-away copy of its schema and compares the result: rows as a multiset, in order where the expected query orders, columns in any order.",
+		Limits: sqliteProgram.Limits, Canaries: sqlCanaries, check: checkSQL,
+	}
+}
+
+// sqliteProgram runs statements in the child. The engine is SQLite as Go code
+// on a memory of its own for each job, so that a child may do many.
+var sqliteProgram = sandbox.Program{
+	Name:   "sqlite",
+	Limits: sandbox.Limits{Wall: 12 * time.Second, Memory: 768 << 20, Output: 4 << 20},
+	Jobs:   200, Ahead: 1,
+	Open: func(sandbox.Files) (sandbox.Work, error) {
+		checker := sqlite.NewChecker()
+		return func(ctx context.Context, input []byte) ([]byte, error) {
+			var job sqlite.Job
+			decoder := json.NewDecoder(strings.NewReader(string(input)))
+			if err := decoder.Decode(&job); err != nil {
+				return nil, err
+			}
+			wholeNumbers(job.Rows)
+			out, err := checker.Check(ctx, job)
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(out)
+		}, nil
+	},
+}
+
+// wholeNumbers undoes what JSON does to whole numbers.
+func wholeNumbers(rows [][]any) {
+	for _, row := range rows {
+		for i, cell := range row {
+			if f, ok := cell.(float64); ok && f == float64(int64(f)) && f < 1<<53 && f > -1<<53 {
+				row[i] = int64(f)
+			}
+		}
+	}
+}
+
+// sqlArtifact is the artifact of interfaces.md with what the response claims.
+type sqlArtifact struct {
+	Dialect  string          `json:"dialect"`
+	SQL      string          `json:"sql"`
+	Schema   string          `json:"schema"`
+	Database string          `json:"database"`
+	Stated   json.RawMessage `json:"stated"`
+}
+
+// sqlExpected is a query or rows.
+type sqlExpected struct {
+	SQL       string          `json:"sql"`
+	Rows      json.RawMessage `json:"rows"`
+	Ordered   bool            `json:"ordered"`
+	Tolerance float64         `json:"tolerance"`
+}
+
+func checkSQL(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
+	var a sqlArtifact
+	if err := json.Unmarshal(in.Artifact, &a); err != nil {
+		return Opinion{Verdict: Inconclusive, Reason: ReasonInput, Message: "The artifact is not what a statement's is: " + typeTrouble(err) + "."}, nil
+	}
+	if a.Dialect != "" && a.Dialect != "sqlite" {
+		return Opinion{Verdict: Inconclusive, Reason: ReasonDialect, Message: fmt.Sprintf("There is no engine for the dialect %s here.", clip(a.Dialect, 40))}, nil
+	}
+	if a.Database != "" && a.Schema == "" {
+		return Opinion{Verdict: Inconclusive, Reason: ReasonFixture, Message: fmt.Sprintf("There is no fixture named %s.", clip(a.Database, 80))}, nil
+	}
+	job, err := sqlJob(a, in.Expected)
+	if err != nil {
+		return Opinion{Verdict: Inconclusive, Reason: ReasonInput, Message: "The expected result makes no sense: " + err.Error() + "."}, nil
+	}
+	job.TakesMS = in.within.Milliseconds()
+	var out struct {
+		Verdict, Reason, Message string
+		Evidence                 json.RawMessage
+	}
+	o, done, err := ask(ctx, box, sqliteProgram, job, &out)
+	if err != nil || !done {
+		return o, err
+	}
+	return Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message, Evidence: out.Evidence}, nil
+}
+
+// Reasons of the SQL validator alone.
+const (
+	ReasonDialect = "unsupported_dialect"
+	ReasonFixture = "unknown_fixture"
+)
+
+// sqlJob is what the engine is asked: the expectation is a query, rows or,
+// where neither is given, what the response states.
+func sqlJob(a sqlArtifact, expected json.RawMessage) (sqlite.Job, error) {
+	job := sqlite.Job{SQL: a.SQL, Schema: a.Schema}
+	var x sqlExpected
+	if present(expected) {
+		if err := json.Unmarshal(expected, &x); err != nil {
+			return job, fmt.Errorf("%s", typeTrouble(err))
+		}
+	}
+	job.Gold, job.Ordered, job.Tolerance = x.SQL, x.Ordered, x.Tolerance
+	switch {
+	case x.SQL != "":
+		return job, nil
+	case present(x.Rows):
+		rows, err := sqlite.ReadRows(x.Rows)
+		job.Rows, job.HasRows = rows, true
+		return job, err
+	case present(a.Stated):
+		rows, err := sqlite.ReadRows(asRows(a.Stated))
+		if err != nil {
+			return job, nil // a claim that is no table cannot be held against one
+		}
+		job.Rows, job.HasRows, job.Stated = rows, true, true
+	}
+	return job, nil
+}
+
+// asRows makes a table of a claim: a single value is one cell, a list one
+// column.
+func asRows(claim json.RawMessage) json.RawMessage {
+	text := strings.TrimSpace(string(claim))
+	var list []json.RawMessage
+	if !strings.HasPrefix(text, "[") || json.Unmarshal(claim, &list) != nil {
+		return json.RawMessage("[[" + text + "]]")
+	}
+	if len(list) > 0 && strings.HasPrefix(strings.TrimSpace(string(list[0])), "[") {
+		return claim
+	}
+	rows := make([]string, len(list))
+	for i, value := range list {
+		rows[i] = "[" + string(value) + "]"
+	}
+	return json.RawMessage("[" + strings.Join(rows, ",") + "]")
+}
