@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"assay/validators/query"
 	"assay/validators/sandbox"
 	"assay/validators/sqlite"
 )
@@ -30,12 +31,10 @@ var sqliteProgram = sandbox.Program{
 	Open: func(sandbox.Files) (sandbox.Work, error) {
 		checker := sqlite.NewChecker()
 		return func(ctx context.Context, input []byte) ([]byte, error) {
-			var job sqlite.Job
-			decoder := json.NewDecoder(strings.NewReader(string(input)))
-			if err := decoder.Decode(&job); err != nil {
+			var job query.Job
+			if err := json.Unmarshal(input, &job); err != nil {
 				return nil, err
 			}
-			wholeNumbers(job.Rows)
 			out, err := checker.Check(ctx, job)
 			if err != nil {
 				return nil, err
@@ -43,17 +42,6 @@ var sqliteProgram = sandbox.Program{
 			return json.Marshal(out)
 		}, nil
 	},
-}
-
-// wholeNumbers undoes what JSON does to whole numbers.
-func wholeNumbers(rows [][]any) {
-	for _, row := range rows {
-		for i, cell := range row {
-			if f, ok := cell.(float64); ok && f == float64(int64(f)) && f < 1<<53 && f > -1<<53 {
-				row[i] = int64(f)
-			}
-		}
-	}
 }
 
 // sqlArtifact is the artifact of interfaces.md with what the response claims.
@@ -108,8 +96,8 @@ const (
 
 // sqlJob is what the engine is asked: the expectation is a query, rows or,
 // where neither is given, what the response states.
-func sqlJob(a sqlArtifact, expected json.RawMessage) (sqlite.Job, error) {
-	job := sqlite.Job{SQL: a.SQL, Schema: a.Schema}
+func sqlJob(a sqlArtifact, expected json.RawMessage) (query.Job, error) {
+	job := query.Job{SQL: a.SQL, Schema: a.Schema}
 	var x sqlExpected
 	if present(expected) {
 		if err := json.Unmarshal(expected, &x); err != nil {
@@ -119,19 +107,20 @@ func sqlJob(a sqlArtifact, expected json.RawMessage) (sqlite.Job, error) {
 	job.Gold, job.Ordered, job.Tolerance = x.SQL, x.Ordered, x.Tolerance
 	switch {
 	case x.SQL != "":
-		return job, nil
 	case present(x.Rows):
-		rows, err := sqlite.ReadRows(x.Rows)
-		job.Rows, job.HasRows = rows, true
-		return job, err
+		job.Rows = x.Rows
 	case present(a.Stated):
-		rows, err := sqlite.ReadRows(asRows(a.Stated))
-		if err != nil {
-			return job, nil // a claim that is no table cannot be held against one
+		// A claim that is no table cannot be held against one.
+		if rows := asRows(a.Stated); isTable(rows) {
+			job.Rows, job.Stated = rows, true
 		}
-		job.Rows, job.HasRows, job.Stated = rows, true, true
 	}
 	return job, nil
+}
+
+func isTable(text json.RawMessage) bool {
+	rows, err := query.ReadRows(text)
+	return err == nil && len(rows) > 0
 }
 
 // asRows makes a table of a claim: a single value is one cell, a list one

@@ -212,7 +212,11 @@ func evidenceOf(verdicts []telemetry.VerdictRow) []templ.Component {
 	var body []templ.Component
 	for _, v := range verdicts {
 		body = append(body, ui.Words(ui.Sign{Mark: ui.MarkOf(v.Verdict), Word: v.Verdict}, " ", ui.Mono(v.Validator+" "+shortVersion(v.Version))), ui.Claim{Text: v.Message}, ui.Gap{})
-		if evidence := validJSON(v.Evidence); len(evidence) > 2 {
+		tables := resultTables(v.Evidence)
+		for _, table := range tables {
+			body = append(body, table, ui.Gap{})
+		}
+		if evidence := validJSON(v.Evidence); len(evidence) > 2 && len(tables) == 0 {
 			body = append(body, ui.Code{Well: true, Small: true, Text: clip(indented(evidence), 8000)}, ui.Gap{})
 		}
 		elapsed := v.ElapsedMS

@@ -305,3 +305,17 @@ func TestLatencyOfSimpleQueriesIsAFigure(t *testing.T) {
 	}
 	t.Error("the figure is missing")
 }
+
+func TestResultsStandSideBySideAsEvidence(t *testing.T) {
+	var page strings.Builder
+	for _, part := range evidenceOf([]telemetry.VerdictRow{{Validator: "sql", Verdict: "fail", Evidence: []byte(`{"got":{"columns":["n"],"rows":[[1]]},"want":{"columns":["n"],"rows":[["<b>"]],"more":30}}`)}}) {
+		if err := part.Render(t.Context(), &page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{"The query gives, 1 row", "Expected, 31 rows, the first 1", "&lt;b&gt;"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("want %q in %s", want, page.String())
+		}
+	}
+}

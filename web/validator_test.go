@@ -91,6 +91,23 @@ func TestOneOutputOneVerdict(t *testing.T) {
 	key.sendText("/v1/validate", `{"artifact":`+string(formulaStating("8"))+`}`).want(503)
 }
 
+func TestAQueryComesWithBothResults(t *testing.T) {
+	w := newWorld(t, workshop)
+	var verdict struct {
+		Verdict, Reason, Message string
+		Evidence                 queryEvidence
+	}
+	w.program(auth.ScopeValidate).sendText("/v1/validate", `{"artifact":{"kind":"sql","dialect":"sqlite","sql":"SELECT nam FROM people","schema":"CREATE TABLE people(name); INSERT INTO people VALUES ('Ada'), (NULL)"},
+		"expected":{"rows":[["Ada"],["Ben"]]}}`).want(200).json(&verdict)
+	if verdict.Verdict != "fail" || verdict.Reason != "no_such_column" || verdict.Message != "There is no column nam. The nearest real one is name." {
+		t.Errorf("got %+v", verdict)
+	}
+	e := verdict.Evidence
+	if e.Repaired != "SELECT name FROM people" || len(e.Got.Rows) != 2 || e.Got.Rows[0][0] != nil || e.Want.Rows[0][0] != "Ben" {
+		t.Errorf("want both results with the rows that differ first, got %+v %+v", e.Got, e.Want)
+	}
+}
+
 func TestTheValidatorsPagesSayWhatIsKnown(t *testing.T) {
 	w := newWorld(t, workshop)
 	engineer := w.as(auth.Engineer)

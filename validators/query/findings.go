@@ -319,7 +319,7 @@ func outer(b block, schema Schema) []Finding {
 			named[strings.ToLower(item[n-1].Text)] = true
 		}
 	}
-	for _, clause := range [][]Token{b.items, b.group} {
+	for _, clause := range [][]Token{b.items, b.group, b.having} {
 		for i, t := range clause {
 			if !t.names() || i > 0 && clause[i-1].Is(".") || i+1 < len(clause) && (clause[i+1].Is(".") || clause[i+1].Is("(")) || named[strings.ToLower(t.Text)] {
 				continue

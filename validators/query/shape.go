@@ -18,7 +18,7 @@ const nested = "(query)"
 // blocksOf finds the SELECTs of a statement. ok is false when the parentheses
 // do not match: then nothing is known.
 func blocksOf(tokens []Token) (blocks []block, ok bool) {
-	rest, ok := collapse(tokens, &blocks)
+	rest, ok := collapse(tokens, &blocks, mostNested)
 	if !ok {
 		return nil, false
 	}
@@ -26,9 +26,16 @@ func blocksOf(tokens []Token) (blocks []block, ok bool) {
 	return blocks, true
 }
 
+// mostNested is how deep parentheses are followed: deeper ones are no question a
+// person would look at, and cost the square of their depth.
+const mostNested = 60
+
 // collapse replaces each parenthesised query by one symbol, its blocks being
 // noted first, and keeps other parentheses as they are.
-func collapse(tokens []Token, blocks *[]block) ([]Token, bool) {
+func collapse(tokens []Token, blocks *[]block, deeper int) ([]Token, bool) {
+	if deeper == 0 {
+		return nil, false
+	}
 	var out []Token
 	for i := 0; i < len(tokens); i++ {
 		if !tokens[i].Is("(") {
@@ -42,7 +49,7 @@ func collapse(tokens []Token, blocks *[]block) ([]Token, bool) {
 		if end < 0 {
 			return nil, false
 		}
-		inner, ok := collapse(tokens[i+1:end], blocks)
+		inner, ok := collapse(tokens[i+1:end], blocks, deeper-1)
 		if !ok {
 			return nil, false
 		}

@@ -3,16 +3,14 @@
 // engine is SQLite translated to Go, so that what it may touch is a slice of
 // memory.
 //
-//	schema ─▶ image (kept for the next job) ─▶ copy ─▶ authorizer, limits ─▶ expected, twice ─▶ statement ─▶ query.Compare
+//	schema ─▶ image (kept for the next job) ─▶ copy ─▶ authorizer, limits ─▶ query.Judge ─▶ expected query, statement
 //
 // # Decisions
 //
-//   - A pass needs rows: two empty results are the same for every wrong query, so
-//     that they are inconclusive.
-//   - The expected query is run a second time with its tables read backwards. Where
-//     its order changes, rows are tied and their order does not count; where its
-//     rows change, a LIMIT cuts through a tie and only a pass can be known.
-//   - Errors of the statement's text are a fail, whatever is expected: a table or
-//     column that does not exist is the commonest hallucination. Errors of the
-//     schema, the expected query, time and size are inconclusive.
+//   - An expected query without an order is run a second time with its tables
+//     read backwards: what comes out otherwise is an accident of the engine.
+//   - The engine panics when it runs out of memory. It is discarded then, and the
+//     child goes on with a new one.
+//   - Text in double quotes is text where it names nothing, as the engine has it:
+//     what models write relies on it.
 package sqlite

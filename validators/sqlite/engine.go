@@ -16,10 +16,7 @@ import (
 
 // Limits of one job.
 const (
-	maxSQL      = 64 << 10 // of the statement
 	maxMemory   = 192 << 20
-	maxRows     = 20_000
-	maxResult   = 16 << 20 // bytes of one result
 	maxImage    = 32 << 20
 	keptImages  = 8
 	queryTakes  = 2 * time.Second // unless the job says less
@@ -33,6 +30,8 @@ const Version = "3.53.4"
 type database struct {
 	conn   *sqlite3.Conn
 	takes  time.Duration
+	schema query.Schema
+	broken bool
 	denied string   // what the authorizer refused last
 	random bool     // a function whose value is another each time
 	reads  []string // tables, in order of first use
@@ -46,7 +45,7 @@ func open() (*database, error) {
 	}
 	d := &database{conn: conn, takes: queryTakes}
 	for category, value := range map[sqlite3.LimitCategory]int{
-		sqlite3.LIMIT_LENGTH: maxResult, sqlite3.LIMIT_SQL_LENGTH: maxImage, sqlite3.LIMIT_ATTACHED: 0,
+		sqlite3.LIMIT_LENGTH: query.MaxResult, sqlite3.LIMIT_SQL_LENGTH: maxImage, sqlite3.LIMIT_ATTACHED: 0,
 		sqlite3.LIMIT_COLUMN: 500, sqlite3.LIMIT_EXPR_DEPTH: 400, sqlite3.LIMIT_COMPOUND_SELECT: 100, sqlite3.LIMIT_VDBE_OP: 200_000,
 		sqlite3.LIMIT_FUNCTION_ARG: 100, sqlite3.LIMIT_LIKE_PATTERN_LENGTH: 1_000, sqlite3.LIMIT_TRIGGER_DEPTH: 10, sqlite3.LIMIT_WORKER_THREADS: 0,
 	} {
@@ -65,8 +64,28 @@ func open() (*database, error) {
 	return d, nil
 }
 
+// errBroken is an engine that ended amid its work; it does so for want of
+// memory alone.
+var errBroken = errors.New("out of memory")
+
+// close gives the engine's memory back.
+func (d *database) close() {
+	if !d.broken {
+		d.conn.Close()
+	}
+}
+
 // within runs act with a limit of time; the engine is interrupted at its end.
-func (d *database) within(ctx context.Context, limit time.Duration, act func() error) error {
+// An engine that ran out of memory amid its work panics, and is of no use after.
+func (d *database) within(ctx context.Context, limit time.Duration, act func() error) (err error) {
+	if d.broken {
+		return errBroken
+	}
+	defer func() {
+		if what := recover(); what != nil {
+			d.broken, err = true, errBroken
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	before := d.conn.SetInterrupt(ctx)
@@ -153,7 +172,7 @@ func (i *images) fresh(ctx context.Context, schema string) (*database, error) {
 		return nil, err
 	}
 	if err := i.fill(ctx, d, schema); err != nil {
-		d.conn.Close()
+		d.close()
 		return nil, err
 	}
 	return d, nil
@@ -251,7 +270,7 @@ func (d *database) rows(ctx context.Context, sql string) (query.Result, error) {
 		}
 		size := 0
 		for stmt.Step() {
-			if len(r.Rows) == maxRows || size > maxResult {
+			if len(r.Rows) == query.MaxRows || size > query.MaxResult {
 				return errTooManyRows
 			}
 			row := make([]any, len(r.Columns))
