@@ -51,9 +51,9 @@ func BenchmarkTake(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		rows, refused := t.takeAll(events)
-		if len(refused) > 0 {
-			b.Fatal(refused[0])
+		rows, refused, err := t.takeAll(events, func([]*row) error { return nil })
+		if err != nil || len(refused) > 0 {
+			b.Fatal(refused, err)
 		}
 		pack(rows)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,6 +50,10 @@ type VerdictRow struct {
 // CopyLabels writes labels to ClickHouse, from labeling's outbox. Copying
 // twice changes nothing.
 func (s *Store) CopyLabels(ctx context.Context, rows []LabelRow) error {
+	rows, err := underCurrentNames(ctx, s, rows, func(r *LabelRow) *string { return &r.SessionID })
+	if err != nil {
+		return err
+	}
 	return s.copy(ctx, len(rows), `
 		INSERT INTO labels (event_id, session_id, task_class, model_version, prompt_template_id, label, counted,
 		                    response_time, labeled_at, labels, source, revision)`,
@@ -62,6 +67,10 @@ func (s *Store) CopyLabels(ctx context.Context, rows []LabelRow) error {
 // CopyVerdicts writes verdicts to ClickHouse, from the validators' outbox.
 // Copying twice changes nothing.
 func (s *Store) CopyVerdicts(ctx context.Context, rows []VerdictRow) error {
+	rows, err := underCurrentNames(ctx, s, rows, func(r *VerdictRow) *string { return &r.SessionID })
+	if err != nil {
+		return err
+	}
 	return s.copy(ctx, len(rows), `
 		INSERT INTO verdicts (event_id, session_id, task_class, model_version, validator, version, verdict, reason,
 		                      message, evidence, input_hash, sandbox, elapsed_ms, at, revision)`,
@@ -70,6 +79,25 @@ func (s *Store) CopyVerdicts(ctx context.Context, rows []VerdictRow) error {
 			return []any{r.EventID, r.SessionID, r.TaskClass, r.ModelVersion, r.Validator, r.Version, r.Verdict, r.Reason,
 				r.Message, string(r.Evidence), r.InputHash, r.Sandbox, r.ElapsedMS, r.At, r.Revision}
 		})
+}
+
+// underCurrentNames files rows under the names their sessions have by now.
+func underCurrentNames[T any](ctx context.Context, s *Store, rows []T, session func(*T) *string) ([]T, error) {
+	rows = slices.Clone(rows)
+	ids := make([]string, len(rows))
+	for i := range rows {
+		ids[i] = *session(&rows[i])
+	}
+	names, err := s.renamed(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if name := names[*session(&rows[i])]; name != "" {
+			*session(&rows[i]) = name
+		}
+	}
+	return rows, nil
 }
 
 // copyFlags writes the flags of considered responses.

@@ -356,6 +356,7 @@ func correctTypo(m member) jsontext.Value {
 // complete checks what several fields say together and makes the identity
 // where the sender gave none.
 func (r *row) complete(raw jsontext.Value) error {
+	r.nameless = r.SessionID == ""
 	if r.EventType == "" {
 		return errors.New("event_type is missing: must be one of " + join(EventTypes))
 	}

@@ -437,7 +437,7 @@ func (t *taking) reaction(s *otelSpan, ev spanEvent, place int, at time.Time, ki
 func (t *taking) eventsOfRecord(r *otelRecord, threads map[string]thread) ([]jsontext.Value, error) {
 	body, _ := plain(r.body).(map[string]any)
 	a := newBag(r.attrs, r.origin.attrs)
-	name := cmp.Or(r.name, a.text("event.name"))
+	name := cmp.Or(r.called(), a.text("event.name"))
 	who := threads[r.traceID]
 	session := who.session(a.id(sessionKeys...))
 	told := newBag(r.attrs, fromMap(body))
@@ -494,14 +494,16 @@ func (t *taking) timeOf(r *otelRecord) time.Time {
 // the model are not what anybody said to anybody.
 func spokenRecord(e *draft, name string, r *otelRecord, a *bag) {
 	text := textOf(plain(r.body))
+	body, _ := plain(r.body).(map[string]any)
 	switch name {
 	case "gen_ai.system.message":
 	case "gen_ai.user.message":
 		e.text("prompt", text)
-	case "gen_ai.client.inference.operation.details":
-		said := a.conversation(&otelSpan{})
+	case operationDetails:
+		said := newBag(append(slices.Clone(r.attrs), fromMap(body)...)).conversation(&otelSpan{})
 		e.text("prompt", said.prompt)
 		e.text("response", said.answer)
+		e.list("context", said.context)
 	default:
 		e.text("response", text)
 	}

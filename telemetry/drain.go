@@ -228,6 +228,9 @@ func (s *Store) drainBlock(ctx context.Context, block uuid.UUID, batches []batch
 			return slices.ContainsFunc(poisoned, func(l poison) bool { return l.row == r })
 		})
 	}
+	if err := s.nameThreads(ctx, rows); err != nil {
+		return 0, 0, fmt.Errorf("name the traces of block %s: %w", block, err)
+	}
 	if err := s.confirm(ctx, block, batches, rows, letters); err != nil {
 		return 0, 0, fmt.Errorf("confirm block %s: %w", block, err)
 	}
@@ -328,6 +331,9 @@ func (s *Store) confirm(ctx context.Context, block uuid.UUID, batches []batch, r
 			return nil
 		}
 		if err := forgetJobs(ctx, tx, batches); err != nil || len(rows) == 0 {
+			return err
+		}
+		if err := s.gatherLanded(ctx, tx, rows); err != nil {
 			return err
 		}
 		if _, err := s.Jobs.InsertTx(ctx, tx, Landed{Block: block.String()}, nil); err != nil {

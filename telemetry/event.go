@@ -24,6 +24,10 @@ const (
 	TypeSpan        EventType = "span"
 )
 
+// typeMoved marks where an event was before its session had its name. Nobody
+// can send it, and no reader sees it.
+const typeMoved EventType = "moved"
+
 // EventTypes lists every type.
 var EventTypes = []EventType{
 	TypeExposure, TypeInteraction, TypeResponse, TypeError, TypeFeedback,
@@ -118,8 +122,7 @@ type Event struct {
 	ErrorMessage      string
 	Attributes        json.RawMessage // an object, or nil
 	rawUser           string          // an unhashed user id that a client failed to remove; hashed, never stored
-	timeless          bool            // no event_time was sent
-	requestless       bool
+	nameless          bool            // no session_id was sent
 }
 
 // stamps is what the product adds to an event when it takes it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,7 +46,10 @@ func (s *Store) Ingest(ctx context.Context, actor auth.Actor, body []byte) (Rece
 	if err != nil {
 		return Receipt{}, err
 	}
-	rows, refused := t.takeAll(events)
+	rows, refused, err := t.takeAll(events, func(rows []*row) error { return s.stitch(ctx, t, rows) })
+	if err != nil {
+		return Receipt{}, err
+	}
 	receipt := Receipt{Rejected: make([]Rejection, 0, len(refused))}
 	for _, r := range refused {
 		receipt.Rejected = append(receipt.Rejected, r.Rejection)
@@ -84,20 +88,31 @@ func (s *Store) taking(ctx context.Context, actor auth.Actor) (*taking, error) {
 	}, nil
 }
 
-func (t *taking) takeAll(events []jsontext.Value) (rows []*row, refused []rejected) {
+// takeAll decodes and takes events. stitch may change where they belong, before
+// what is kept of them is drawn by session.
+func (t *taking) takeAll(events []jsontext.Value, stitch func([]*row) error) (rows []*row, refused []rejected, err error) {
 	rows = make([]*row, 0, len(events))
+	from := make(map[*row]int, len(events))
 	for i, raw := range events {
 		r, err := decode(raw)
-		if err == nil {
-			err = t.take(r)
-		}
 		if err != nil {
 			refused = append(refused, rejected{Rejection{i, err.Error()}, raw})
 			continue
 		}
-		rows = append(rows, r)
+		rows, from[r] = append(rows, r), i
 	}
-	return rows, refused
+	if err := stitch(rows); err != nil {
+		return nil, nil, err
+	}
+	rows = slices.DeleteFunc(rows, func(r *row) bool {
+		err := t.take(r)
+		if err != nil {
+			refused = append(refused, rejected{Rejection{from[r], err.Error()}, events[from[r]]})
+		}
+		return err != nil
+	})
+	slices.SortFunc(refused, func(a, b rejected) int { return a.Index - b.Index })
+	return rows, refused, nil
 }
 
 // commit puts the rows whose ids are new into the inbox, with the job that

@@ -54,6 +54,9 @@ type score struct {
 	Timestamp     string `json:"timestamp"`
 }
 
+// langfuseBegun names what is known of an observation before it has ended.
+const langfuseBegun = "langfuse.begun"
+
 type ingestionItem struct {
 	ID        string          `json:"id"`
 	Type      string          `json:"type"`

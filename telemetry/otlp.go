@@ -1,9 +1,11 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -152,6 +154,8 @@ type otelSpan struct {
 	events                    []spanEvent
 	failed                    bool // status code 2
 	message                   string
+	begun                     bool // it has not ended: what is known of it so far
+	foreign                   bool // ids are not those of W3C Trace Context
 }
 
 type spanEvent struct {
@@ -169,6 +173,21 @@ type otelRecord struct {
 	severity        int64
 	body            any
 	attrs           attrs
+}
+
+// spokenNames are the events that say what was said in a span (GenAI
+// conventions 1.28 to 1.41).
+var spokenNames = []string{"gen_ai.user.message", "gen_ai.tool.message", "gen_ai.choice", operationDetails}
+
+const operationDetails = "gen_ai.client.inference.operation.details"
+
+// speaks reports whether the record holds text of its span.
+func (r *otelRecord) speaks() bool {
+	return slices.Contains(spokenNames, r.called()) && validSpanID(r.spanID)
+}
+
+func (r *otelRecord) called() string {
+	return cmp.Or(r.name, newBag(r.attrs).text("event.name"))
 }
 
 // attr is one attribute. Its value is a string, bool, int64, float64, []any,

@@ -16,11 +16,12 @@ import (
 )
 
 // Every read of events goes through these two: rows of one identity that were
-// written more than once count once (A17 #3). A list, its count and every
-// rate are made of the same rows.
+// written more than once count once (A17 #3), and one that moved to another
+// session counts there. A list, its count and every rate are made of the same
+// rows.
 const (
-	allEvents = "events FINAL"
-	allFacts  = "event_facts FINAL"
+	allEvents = "(SELECT * FROM events FINAL WHERE event_type != 'moved') AS events"
+	allFacts  = "(SELECT * FROM event_facts FINAL WHERE event_type != 'moved') AS event_facts"
 )
 
 // reading bounds what one question may cost. Copies of one event always lie

@@ -77,6 +77,10 @@ func (s *Store) ResponseByRequest(ctx context.Context, actor auth.Actor, session
 	if err := mayRead(actor); err != nil {
 		return Response{}, err
 	}
+	sessionID, err := s.current(ctx, sessionID)
+	if err != nil {
+		return Response{}, err
+	}
 	found, err := s.locate(ctx, `session_id = ? AND request_id = ?`, sessionID, requestID)
 	if err != nil {
 		return Response{}, err

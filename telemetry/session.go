@@ -92,6 +92,10 @@ func (s *Store) Session(ctx context.Context, actor auth.Actor, id string, v Sess
 	if err := actor.Require(auth.SeeSessions); err != nil {
 		return SessionDetail{}, err
 	}
+	id, err := s.current(ctx, id)
+	if err != nil {
+		return SessionDetail{}, err
+	}
 	if err := s.seeSession(ctx, actor, id); err != nil {
 		return SessionDetail{}, err
 	}

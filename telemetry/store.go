@@ -86,6 +86,16 @@ func (Landed) Kind() string { return "telemetry.landed" }
 // before it, so a second beside it would only wait.
 func (Landed) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: "flag"} }
 
+// Gathering says that traces are to be put in order: what was filed under the
+// id of a trace goes to the session it is named by now, and what records said
+// goes to the responses of its spans.
+type Gathering struct {
+	Traces []string `json:"traces"`
+}
+
+// Kind names the job.
+func (Gathering) Kind() string { return "telemetry.gathering" }
+
 // Traced says that a block that landed held gate traces or unsafe claims.
 type Traced struct {
 	Block string `json:"block"`
