@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,16 +159,19 @@ func land2(t *testing.T, s *Store, lines []string) {
 	}
 }
 
+// sixTraces are the worked example.
+var sixTraces = []string{
+	`{"event_type":"gate_trace","request_id":"req_201","case_id":"clean_scan","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1","route":"serve","first_failed_stage":"passed","unsafe_claim_served":false,"input_tokens":188,"cached_input_tokens":80,"output_tokens":27,"ttft_ms":172,"total_ms":410}`,
+	`{"event_type":"gate_trace","request_id":"req_202","case_id":"invented_eta","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1","route":"abstain","first_failed_stage":"claim_generation","unsafe_claim_served":false,"input_tokens":196,"cached_input_tokens":80,"output_tokens":20,"ttft_ms":181,"total_ms":395}`,
+	`{"event_type":"gate_trace","request_id":"req_203","case_id":"wrong_status","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1","route":"abstain","first_failed_stage":"claim_generation","unsafe_claim_served":false,"input_tokens":192,"cached_input_tokens":80,"output_tokens":21,"ttft_ms":188,"total_ms":402}`,
+	`{"event_type":"gate_trace","request_id":"req_204","case_id":"missing_feed","evidence_version":null,"prompt_template_id":"tracking-answerer-v1","route":"abstain","first_failed_stage":"evidence_admission","unsafe_claim_served":false,"input_tokens":160,"cached_input_tokens":64,"output_tokens":15,"ttft_ms":205,"total_ms":382}`,
+	`{"event_type":"gate_trace","request_id":"req_205","case_id":"invented_eta","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1.1-regression","route":"serve","first_failed_stage":"serving_gate","unsafe_claim_served":true,"input_tokens":198,"cached_input_tokens":80,"output_tokens":29,"ttft_ms":218,"total_ms":430}`,
+	`{"event_type":"gate_trace","request_id":"req_206","case_id":"invented_eta","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1.1-regression","route":"serve","first_failed_stage":"serving_gate","unsafe_claim_served":true,"input_tokens":201,"cached_input_tokens":80,"output_tokens":30,"ttft_ms":240,"total_ms":455}`,
+}
+
 func TestSixTracesThroughTheStore(t *testing.T) {
 	s := newStore(t)
-	lines := []string{
-		`{"event_type":"gate_trace","request_id":"req_201","case_id":"clean_scan","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1","route":"serve","first_failed_stage":"passed","unsafe_claim_served":false,"input_tokens":188,"cached_input_tokens":80,"output_tokens":27,"ttft_ms":172,"total_ms":410}`,
-		`{"event_type":"gate_trace","request_id":"req_202","case_id":"invented_eta","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1","route":"abstain","first_failed_stage":"claim_generation","unsafe_claim_served":false,"input_tokens":196,"cached_input_tokens":80,"output_tokens":20,"ttft_ms":181,"total_ms":395}`,
-		`{"event_type":"gate_trace","request_id":"req_203","case_id":"wrong_status","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1","route":"abstain","first_failed_stage":"claim_generation","unsafe_claim_served":false,"input_tokens":192,"cached_input_tokens":80,"output_tokens":21,"ttft_ms":188,"total_ms":402}`,
-		`{"event_type":"gate_trace","request_id":"req_204","case_id":"missing_feed","evidence_version":null,"prompt_template_id":"tracking-answerer-v1","route":"abstain","first_failed_stage":"evidence_admission","unsafe_claim_served":false,"input_tokens":160,"cached_input_tokens":64,"output_tokens":15,"ttft_ms":205,"total_ms":382}`,
-		`{"event_type":"gate_trace","request_id":"req_205","case_id":"invented_eta","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1.1-regression","route":"serve","first_failed_stage":"serving_gate","unsafe_claim_served":true,"input_tokens":198,"cached_input_tokens":80,"output_tokens":29,"ttft_ms":218,"total_ms":430}`,
-		`{"event_type":"gate_trace","request_id":"req_206","case_id":"invented_eta","evidence_version":"fastship@v17","prompt_template_id":"tracking-answerer-v1.1-regression","route":"serve","first_failed_stage":"serving_gate","unsafe_claim_served":true,"input_tokens":201,"cached_input_tokens":80,"output_tokens":30,"ttft_ms":240,"total_ms":455}`,
-	}
+	lines := slices.Clone(sixTraces)
 	land(t, s, lines...)
 	s.Clock = func() time.Time { return noon.Add(time.Minute) }
 	if again := send(t, s, strings.Join(lines, "\n")); again.Duplicate != 6 {
