@@ -90,6 +90,7 @@ type Rate struct {
 	Least      float64 // the same in the stratum that is furthest behind
 	Missing    int     // sampled items that still have no label
 	Split      int64
+	Disputed   int    // labels a reader objects to, until a reviewer decides; filled by whoever knows
 	ReadTwice  int64  // labels that the design had read a second time
 	Upheld     *Share // of the first labels "bad" that were read again: how many stayed bad; nil: none was
 	Objective  *float64

@@ -20,6 +20,7 @@ func overviewParts() []overviewPart {
 	return []overviewPart{
 		(*site).gatesOverview,
 		(*site).labelingOverview,
+		(*site).disputesOverview,
 		(*site).peopleOverview,
 		(*site).auditOverview,
 		(*site).revealsOverview,

@@ -45,6 +45,7 @@ func buildKept(item labeling.Item, verdicts []Verdict) keptPage {
 		spans = item.Mine.Answer.Spans
 		p.Title, p.Facts = "Your label", ownFacts(*item.Mine, item.Snapshot)
 		p.Acts = []keptAct{{base + "/undo", ui.Button{Label: "Change", Submit: true, Icon: ui.IconUndo}}, next}
+		p.Facts = append(p.Facts, ui.Fact{Term: "Others", Value: ui.Link{Text: "What was said, and comments", URL: base + "/discussion"}})
 	case item.Draft != nil && item.Draft.Refused != "":
 		spans = item.Draft.Answer.Spans
 		p.Notice = &ui.Banner{Tone: ui.Mid, Fact: item.Draft.Refused, Consequence: "What you wrote is kept as a draft. It still counts, as a second label where another person has labeled since."}

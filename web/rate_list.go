@@ -129,7 +129,30 @@ func (s *site) ratesShow(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if err := s.countDisputed(c, &rates); err != nil {
+		return err
+	}
 	return s.page(c, ui.Page{Title: rateTitle(f), Nav: "rates"}, buildRates(rates, q, s.origin).draw())
+}
+
+// countDisputed writes beside each rate how many of its labels are disputed.
+func (s *site) countDisputed(c *fiber.Ctx, r *eval.Rates) error {
+	if s.Labeling == nil {
+		return nil
+	}
+	disputed, err := s.Labeling.DisputedLabels(c.UserContext(), actorOf(c), r.Filter.From, r.Filter.To)
+	if err != nil {
+		return err
+	}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		for _, d := range disputed {
+			if (row.TaskClass == "" || row.TaskClass == d.TaskClass) && (row.ModelVersion == "" || row.ModelVersion == d.ModelVersion) {
+				row.Disputed += d.Count
+			}
+		}
+	}
+	return nil
 }
 
 func rateTitle(f eval.RateFilter) string {
@@ -290,8 +313,10 @@ func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64
 	}
 	labels := templ.Component(ui.Words(ui.Count(row.Labels)))
 	switch {
+	case row.Disputed > 0:
+		labels = ui.Words(ui.Dim(ui.CountOf(row.Disputed, "disputed", "disputed")+" "), ui.Count(row.Labels))
 	case row.Split > 0:
-		labels = ui.Words(ui.Dim(ui.CountOf(row.Split, "disputed", "disputed")+" "), ui.Count(row.Labels))
+		labels = ui.Words(ui.Dim(ui.CountOf(row.Split, "undecided", "undecided")+" "), ui.Count(row.Labels))
 	case row.ReadTwice > 0:
 		labels = ui.Words(ui.Dim(ui.Count(row.ReadTwice)+" read twice "), ui.Count(row.Labels))
 	}

@@ -242,7 +242,8 @@ func labelsOf(said []telemetry.LabelRow, history []labeling.Revision, flags []te
 		body = append(body, ui.Empty{Bare: true, Title: "No label", Why: "Nobody has labeled this event, or you may yet have to label it yourself."})
 	}
 	if len(history) > 0 {
-		body = append(body, ui.Gap{}, ui.Dim("What was said, and when"), historyOf(history))
+		body = append(body, ui.Gap{}, ui.Dim("What was said, and when"), historyOf(history),
+			ui.Link{Text: "Comment, or dispute a label", URL: "/items/" + itemID(history[0].ItemID) + "/discussion"})
 	}
 	if len(flags) == 0 {
 		return body

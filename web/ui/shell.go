@@ -54,6 +54,8 @@ type Viewer struct {
 	Menu     []Link    // settings and the like, under the initials
 	SignOut  string    // address the sign-out form posts to; empty: nobody is signed in
 	Search   string    // address of the search page; empty: none
+	Inbox    string    // address of the inbox; empty: none
+	Unread   int       // what waits there
 	KeysURL  string    // where keys are rebound and turned off
 	Display  *Display  // where the theme is kept; nil: no theme switch
 	Licences string    // address of the third-party licences
