@@ -21,6 +21,7 @@ type Language struct {
 // Languages are all of them, in the order pages show them.
 var Languages = []Language{
 	{Name: "python", Also: []string{"py", "python3"}, Version: Python.Version, Program: PythonProgram, Missing: Python.Missing},
+	{Name: "javascript", Also: []string{"js", "node", "ecmascript"}, Version: QuickJS.Version, Program: JavaScriptProgram, Missing: QuickJS.Missing},
 }
 
 // Named finds a language by any of its names, in any case.
@@ -57,5 +58,10 @@ var Canaries = []Canary{
 	{"python", "invented function", "import math\ndef f(x):\n    return math.clamp(x, 0, 1)", "f", "assert f(2) == 1", fail, ReasonInvented},
 	{"python", "ends itself before it is compared", "import os\ndef add(a, b):\n    os._exit(0)", "add", "assert add(1, 2) == 3", inconclusive, ReasonGone},
 	{"python", "opens a file of the machine", "def f():\n    return open('/etc/passwd').read()", "f", "assert f() != ''", inconclusive, ReasonEnvironment},
+	{"javascript", "right", "const add = (a, b) => a + b", "add", "console.assert(add(1, 2) === 3)\nconsole.assert(add('a', 'b') === 'ab')", pass, ReasonHeld},
+	{"javascript", "wrong", "function add(a, b) { return a - b }", "add", "console.assert(add(1, 2) === 3)", fail, ReasonAssertion},
+	{"javascript", "invented function", "const f = (x) => Math.clamp(x, 0, 1)", "f", "console.assert(f(2) === 1)", fail, ReasonInvented},
+	{"javascript", "overwrites comparison", "console.assert = () => {}; JSON.stringify = () => '1'; Object.is = () => true\nfunction add() { return 0 }", "add", "console.assert(add(1, 2) === 3)", fail, ReasonAssertion},
+	{"javascript", "a gigabyte", "const f = () => new Uint8Array(2 ** 30).length", "f", "console.assert(f() === 2 ** 30)", inconclusive, ReasonMemory},
 	{"python", "a gigabyte", "def f():\n    return len(bytearray(1 << 30))", "f", "assert f() == 1 << 30", inconclusive, ReasonMemory},
 }

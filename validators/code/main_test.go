@@ -13,15 +13,23 @@ import (
 var box *sandbox.Children
 
 func TestMain(m *testing.M) {
-	sandbox.Main(PythonProgram)
+	sandbox.Main(programs()...)
 	cache, err := wasm.OpenCache()
 	if err != nil {
 		panic(err)
 	}
-	box = sandbox.Open(sandbox.Config{Programs: []sandbox.Program{PythonProgram}, Reads: []string{cache.Dir}})
+	box = sandbox.Open(sandbox.Config{Programs: programs(), Reads: []string{cache.Dir}})
 	code := m.Run()
 	box.Close()
 	os.Exit(code)
+}
+
+func programs() []sandbox.Program {
+	var all []sandbox.Program
+	for _, l := range Languages {
+		all = append(all, l.Program)
+	}
+	return all
 }
 
 // judge runs a job in the sandbox as the product does.
