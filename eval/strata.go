@@ -18,14 +18,19 @@ type stratum struct {
 	class     labeling.PriorityClass
 	design    string
 	keep      float64
+	part      string // the queue rule that took it
 }
 
 func (s stratum) String() string {
-	return fmt.Sprintf("%s/%s/%s/%g", s.taskClass, s.class, s.design, s.keep)
+	name := fmt.Sprintf("%s/%s/%s/%g", s.taskClass, s.class, s.design, s.keep)
+	if s.part != "" {
+		name += "/" + s.part
+	}
+	return name
 }
 
 func stratumOf(c labeling.SampleCell) stratum {
-	return stratum{c.TaskClass, c.PriorityClass, c.Design, c.Keep}
+	return stratum{c.TaskClass, c.PriorityClass, c.Design, c.Keep, c.Part}
 }
 
 // census says that the labels were imported: they are known in full and stand
@@ -81,7 +86,8 @@ var milder = map[labeling.PriorityClass]labeling.PriorityClass{"safety": "negati
 // standIn chooses the stratum that is read instead of one without labels,
 // among those that have some: first its own class, kept at another rate, since
 // how much is kept says nothing about how good it is; then the next milder
-// flagged class. Among several rates of keeping the nearest is taken.
+// flagged class. Among several rates of keeping the nearest is taken. What one
+// rule took stands in for nothing that another took: their conditions differ.
 func standIn(s stratum, labels map[stratum]int) (stratum, bool) {
 	if s.census() {
 		return stratum{}, false
@@ -89,7 +95,7 @@ func standIn(s stratum, labels map[stratum]int) (stratum, bool) {
 	for class, ok := s.class, true; ok; class, ok = milder[class] {
 		var best stratum
 		for other, n := range labels {
-			if n == 0 || other == s || other.census() || other.taskClass != s.taskClass || other.class != class {
+			if n == 0 || other == s || other.census() || other.taskClass != s.taskClass || other.class != class || other.part != s.part {
 				continue
 			}
 			if best == (stratum{}) || nearer(s.keep, other, best) {

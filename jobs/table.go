@@ -32,6 +32,7 @@ func table(s Stages) []job {
 		every(sweepEach, SweepTelemetry{}, "open the inbox's days to come and drop those that are over", &sweepTelemetry{telemetry: s.Telemetry}),
 		every(time.Minute, telemetry.Landed{}, "flag the responses of what landed and fill the queues", &flagResponses{telemetry: s.Telemetry, labeling: s.Labeling}),
 		on("put traces in order that were named late, or whose text came apart", &gatherTraces{telemetry: s.Telemetry, labeling: s.Labeling}),
+		on("apply rules to what came before them", &backfillRules{labeling: s.Labeling}),
 		every(validateEach, ValidateResponses{}, "put what landed before the validators and let them judge", &validateResponses{telemetry: s.Telemetry, validators: s.Validators}),
 		every(copyVerdictsEach, validators.Validated{}, "copy verdicts to the telemetry store", &copyVerdicts{telemetry: s.Telemetry, validators: s.Validators}),
 		every(sweepVerdictsEach, SweepVerdicts{}, "empty the evidence of old verdicts", &sweepVerdicts{validators: s.Validators}),

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,6 +43,11 @@ func (s *Store) Consider(ctx context.Context, actor auth.Actor, candidates []tel
 	if err := actor.Require(auth.RunWork); err != nil {
 		return Filled{}, err
 	}
+	return s.consider(ctx, actor, candidates, false)
+}
+
+// consider with anew gives what was left out another chance under today's rules.
+func (s *Store) consider(ctx context.Context, actor auth.Actor, candidates []telemetry.Candidate, anew bool) (Filled, error) {
 	if len(candidates) == 0 {
 		return Filled{}, nil
 	}
@@ -49,7 +56,7 @@ func (s *Store) Consider(ctx context.Context, actor auth.Actor, candidates []tel
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, considerLock); err != nil {
 			return err
 		}
-		c := &consideration{s: s, tx: tx, actor: actor, queues: map[string]*filling{}}
+		c := &consideration{s: s, tx: tx, actor: actor, queues: map[string]*filling{}, anew: anew}
 		var err error
 		filled, err = c.run(ctx, candidates)
 		return err
@@ -67,21 +74,41 @@ type consideration struct {
 	actor  auth.Actor
 	saltID string
 	salt   string
-	queues map[string]*filling // by task class
+	queues map[string]*filling   // by task class
+	others map[string][]*filling // discovery queues by task class
 	filled Filled
+	anew   bool             // a rule is applied to what was decided before it
+	asked  map[int64][]Rule // by queue id: rules to decide by instead of those in force
 }
 
 // filling is a queue with its rule and the places its caps leave.
 type filling struct {
 	queue Queue
-	rule  Rule
-	taken map[frameKey][]float64 // the selected u of a capped class and day, smallest first
+	rule  Rule                   // of the rest
+	rules []Rule                 // in force, in the order in which they are asked, the rest last
+	taken map[frameKey][]float64 // the selected u of a capped stratum and day, smallest first
 	added int
+	did   map[int64]*doing        // by rule id
+	known map[PriorityClass]Frame // what labels said, where items are served by their size
+}
+
+// doing counts what one rule did.
+type doing struct{ decided, added, leftOut, unread int }
+
+func (f *filling) doing(rule int64) *doing {
+	if f.did == nil {
+		f.did = map[int64]*doing{}
+	}
+	if f.did[rule] == nil {
+		f.did[rule] = &doing{}
+	}
+	return f.did[rule]
 }
 
 type frameKey struct {
 	class PriorityClass
 	day   time.Time
+	part  string
 }
 
 // decision is a row of sampling_decisions, and what of it lies in the queue.
@@ -90,6 +117,7 @@ type decision struct {
 	QueueID       int64
 	EventID       uuid.UUID
 	PriorityClass PriorityClass
+	Part          string
 	Design        string
 	SaltID        string
 	U             float64
@@ -109,13 +137,14 @@ type ItemFlag struct {
 	SourceEventID uuid.UUID `json:"source_event_id"`
 }
 
-func (c *consideration) run(ctx context.Context, candidates []telemetry.Candidate) (Filled, error) {
+// choose decides about each candidate and stores nothing.
+func (c *consideration) choose(ctx context.Context, candidates []telemetry.Candidate) ([]choice, error) {
 	if err := c.tx.QueryRow(ctx, `SELECT id, salt FROM sampling_salts ORDER BY created_at DESC, id DESC LIMIT 1`).Scan(&c.saltID, &c.salt); err != nil {
-		return Filled{}, err
+		return nil, err
 	}
 	before, err := c.decidedBefore(ctx, candidates)
 	if err != nil {
-		return Filled{}, err
+		return nil, err
 	}
 	// In the order of u, so that a cap takes the smallest.
 	candidates = slices.Clone(candidates)
@@ -130,14 +159,26 @@ func (c *consideration) run(ctx context.Context, candidates []telemetry.Candidat
 		c.filled.Considered++
 		f, err := c.fillingOf(ctx, candidate.TaskClass)
 		if err != nil {
-			return Filled{}, err
+			return nil, err
 		}
 		was, known := before[candidate.EventID]
 		ch, err := c.decide(ctx, f, candidate, u[candidate.EventID], was, known)
 		if err != nil {
-			return Filled{}, err
+			return nil, err
 		}
 		chosen = append(chosen, ch)
+	}
+	more, err := c.discover(ctx, candidates, u)
+	if err != nil {
+		return nil, err
+	}
+	return append(chosen, more...), nil
+}
+
+func (c *consideration) run(ctx context.Context, candidates []telemetry.Candidate) (Filled, error) {
+	chosen, err := c.choose(ctx, candidates)
+	if err != nil {
+		return Filled{}, err
 	}
 	if err := c.store(ctx, chosen); err != nil {
 		return Filled{}, err
@@ -152,7 +193,7 @@ func (c *consideration) decidedBefore(ctx context.Context, candidates []telemetr
 		ids[i] = candidate.EventID
 	}
 	rows, _ := c.tx.Query(ctx, `
-		SELECT d.id, d.queue_id, d.event_id, d.priority_class, d.design, d.salt_id, d.u, d.readable, d.selected, d.reason,
+		SELECT d.id, d.queue_id, d.event_id, d.priority_class, d.part, d.design, d.salt_id, d.u, d.readable, d.selected, d.reason,
 		       i.id AS item_id, coalesce(i.flags, '[]') AS item_flags, i.removed_at IS NOT NULL AS removed
 		FROM sampling_decisions d
 		JOIN queues q ON q.id = d.queue_id AND q.kind = 'standard'
@@ -187,21 +228,61 @@ func (c *consideration) fillingOf(ctx context.Context, taskClass string) (*filli
 	if err != nil {
 		return nil, err
 	}
-	rule, err := newestRule(ctx, c.tx, queue.ID)
-	if err != nil {
-		return nil, fmt.Errorf("rule of queue %s: %w", queue.Slug, err)
+	f, err := c.fill(ctx, queue)
+	if err == nil {
+		c.queues[taskClass] = f
 	}
-	f := &filling{queue: queue, rule: rule, taken: map[frameKey][]float64{}}
-	c.queues[taskClass] = f
+	return f, err
+}
+
+func (c *consideration) fill(ctx context.Context, queue Queue) (*filling, error) {
+	rules, ok := c.asked[queue.ID]
+	if !ok {
+		var err error
+		if rules, err = rulesOf(ctx, c.tx, queue.ID); err != nil {
+			return nil, err
+		}
+	}
+	f := &filling{queue: queue, rules: rules, taken: map[frameKey][]float64{}}
+	if len(rules) > 0 {
+		f.rule = rules[len(rules)-1]
+	}
 	return f, nil
+}
+
+// ruleFor is the first rule whose conditions the candidate meets; that of the
+// rest has none. Which one it is makes a part of the candidate's stratum.
+func (c *consideration) ruleFor(ctx context.Context, f *filling, candidate telemetry.Candidate) (Rule, bool, error) {
+	var seen []VerdictSeen
+	var err error
+	asked := false
+	verdicts := func() ([]VerdictSeen, error) {
+		if !asked && c.s.Verdicts != nil {
+			asked = true
+			seen, err = c.s.Verdicts(ctx, c.tx, candidate.EventID)
+		}
+		return seen, err
+	}
+	for _, rule := range f.rules {
+		meets, err := rule.Conditions.meets(candidate, verdicts)
+		if err != nil {
+			return Rule{}, false, fmt.Errorf("conditions of rule %q: %w", rule.Part, err)
+		}
+		if meets {
+			return rule, true, nil
+		}
+	}
+	return Rule{}, false, nil
 }
 
 // choice is what becomes of one candidate.
 type choice struct {
 	candidate  telemetry.Candidate
 	f          *filling
+	rule       Rule     // that took it
 	decision   decision // the new one, when decided
 	supersedes *int64
+	was        string // why the decision before this was made
 	decided    bool
 	add        bool
 	flags      []ItemFlag // all of the item's
@@ -209,9 +290,13 @@ type choice struct {
 }
 
 func (c *consideration) decide(ctx context.Context, f *filling, candidate telemetry.Candidate, u float64, was decision, known bool) (choice, error) {
-	ch := choice{candidate: candidate, f: f}
+	rule, _, err := c.ruleFor(ctx, f, candidate)
+	if err != nil {
+		return choice{}, err
+	}
+	ch := choice{candidate: candidate, f: f, rule: rule, was: was.Reason}
 	d := decision{
-		QueueID: f.queue.ID, EventID: candidate.EventID, PriorityClass: candidate.PriorityClass,
+		QueueID: f.queue.ID, EventID: candidate.EventID, PriorityClass: candidate.PriorityClass, Part: rule.Part,
 		Design: "bottom_k", SaltID: c.saltID, U: u, Readable: candidate.HasText,
 	}
 	if known {
@@ -225,15 +310,24 @@ func (c *consideration) decide(ctx context.Context, f *filling, candidate teleme
 	} else {
 		ch.flags = flagsOf(candidate.Flags)
 	}
-	ch.decided = !known || d.PriorityClass != was.PriorityClass || d.Readable != was.Readable
+	if known && was.Design == "census" { // what was imported stands for itself, whatever a rule says
+		d.Part = was.Part
+	}
+	ch.decided = !known || d.PriorityClass != was.PriorityClass || d.Readable != was.Readable || d.Part != was.Part
+	// A rule with more room takes what was left out, where a person asked that
+	// it look back.
+	leftOut := !ch.decided && c.anew && was.Reason == "cap"
 	ch.there = known && was.ItemID != nil && (ch.decided || len(ch.flags) > len(was.ItemFlags))
-	if !ch.decided {
+	if !ch.decided && !leftOut {
 		return ch, nil
 	}
-	if err := c.selectFor(ctx, f, candidate, &d, was); err != nil {
+	if err := c.selectFor(ctx, ch, &d, was); err != nil {
 		return choice{}, err
 	}
-	ch.decision = d
+	if leftOut && !d.Selected {
+		return ch, nil
+	}
+	ch.decision, ch.decided = d, true
 	ch.add = d.Selected && (!known || was.ItemID == nil)
 	if ch.add && len(ch.flags) == 0 {
 		ch.flags = []ItemFlag{{Reason: string(telemetry.Random), At: candidate.ReceivedAt, SourceEventID: candidate.EventID}}
@@ -242,21 +336,25 @@ func (c *consideration) decide(ctx context.Context, f *filling, candidate teleme
 }
 
 // selectFor fills in whether the response is to be read and why.
-func (c *consideration) selectFor(ctx context.Context, f *filling, candidate telemetry.Candidate, d *decision, was decision) error {
+func (c *consideration) selectFor(ctx context.Context, ch choice, d *decision, was decision) error {
+	f, candidate, did := ch.f, ch.candidate, ch.f.doing(ch.rule.ID)
+	did.decided++
 	switch {
 	case was.Removed:
 		d.Reason = "removed"
 	case !d.Readable && candidate.Consent.AllowsText():
 		d.Reason = "not_kept"
 		c.filled.Unread++
+		did.unread++
 	case !d.Readable:
 		d.Reason = "no_text"
 		c.filled.Unread++
+		did.unread++
 	case was.ItemID != nil: // it lies in the queue already and stays, in its new class
 		d.Selected, d.Reason = true, cmp.Or(map[string]string{"census": "import"}[d.Design], "selected")
-		return c.occupy(ctx, f, d, candidate)
+		return c.occupy(ctx, f, ch.rule, d, candidate)
 	default:
-		free, err := c.place(ctx, f, d, candidate)
+		free, err := c.place(ctx, f, ch.rule, d, candidate)
 		if err != nil {
 			return err
 		}
@@ -264,56 +362,60 @@ func (c *consideration) selectFor(ctx context.Context, f *filling, candidate tel
 		if !free {
 			d.Reason = "cap"
 			c.filled.LeftOut++
+			did.leftOut++
 		}
 	}
 	return nil
 }
 
-// place reports whether the cap of the class and day leaves a place for u, and
-// takes it: a smaller u always finds one, so that the selected are the ones
+// place reports whether the rule draws u, and its cap of the class and day
+// leaves a place for it, and takes it: a smaller u always finds one, so that the selected are the ones
 // with the smallest u whenever they arrived. Those it overtakes stay in the
 // queue, behind it.
-func (c *consideration) place(ctx context.Context, f *filling, d *decision, candidate telemetry.Candidate) (bool, error) {
-	limit, capped := f.rule.Cap(d.PriorityClass)
+func (c *consideration) place(ctx context.Context, f *filling, rule Rule, d *decision, candidate telemetry.Candidate) (bool, error) {
+	if d.U >= rule.drawn() {
+		return false, nil
+	}
+	limit, capped := rule.Cap(d.PriorityClass)
 	if !capped {
 		return true, nil
 	}
-	taken, err := c.takenIn(ctx, f, d.PriorityClass, candidate, limit)
+	taken, err := c.takenIn(ctx, f, *d, candidate, limit)
 	if err != nil {
 		return false, err
 	}
 	if len(taken) >= limit && (limit == 0 || d.U >= taken[limit-1]) {
 		return false, nil
 	}
-	return true, c.occupy(ctx, f, d, candidate)
+	return true, c.occupy(ctx, f, rule, d, candidate)
 }
 
-func (c *consideration) takenIn(ctx context.Context, f *filling, class PriorityClass, candidate telemetry.Candidate, limit int) ([]float64, error) {
-	key := frameKey{class, frameDay(candidate.EffectiveTime)}
+func (c *consideration) takenIn(ctx context.Context, f *filling, d decision, candidate telemetry.Candidate, limit int) ([]float64, error) {
+	key := frameKey{d.PriorityClass, frameDay(candidate.EffectiveTime), d.Part}
 	if taken, ok := f.taken[key]; ok {
 		return taken, nil
 	}
 	rows, _ := c.tx.Query(ctx, `
 		SELECT u FROM items
-		WHERE queue_id = $1 AND frame_day = $2 AND priority_class = $3 AND design = 'bottom_k'
+		WHERE queue_id = $1 AND frame_day = $2 AND priority_class = $3 AND part = $5 AND design = $6
 		ORDER BY u
-		LIMIT $4`, f.queue.ID, key.day, class, limit)
+		LIMIT $4`, f.queue.ID, key.day, d.PriorityClass, limit, d.Part, d.Design)
 	taken, err := pgx.CollectRows(rows, pgx.RowTo[float64])
 	f.taken[key] = taken
 	return taken, err
 }
 
-func (c *consideration) occupy(ctx context.Context, f *filling, d *decision, candidate telemetry.Candidate) error {
-	limit, capped := f.rule.Cap(d.PriorityClass)
-	if !capped || d.Design != "bottom_k" {
+func (c *consideration) occupy(ctx context.Context, f *filling, rule Rule, d *decision, candidate telemetry.Candidate) error {
+	limit, capped := rule.Cap(d.PriorityClass)
+	if !capped || d.Design == "census" {
 		return nil
 	}
-	taken, err := c.takenIn(ctx, f, d.PriorityClass, candidate, limit)
+	taken, err := c.takenIn(ctx, f, *d, candidate, limit)
 	if err != nil {
 		return err
 	}
 	at, _ := slices.BinarySearch(taken, d.U)
-	f.taken[frameKey{d.PriorityClass, frameDay(candidate.EffectiveTime)}] = slices.Insert(taken, at, d.U)
+	f.taken[frameKey{d.PriorityClass, frameDay(candidate.EffectiveTime), d.Part}] = slices.Insert(taken, at, d.U)
 	return nil
 }
 
@@ -377,10 +479,10 @@ func queueDecision(batch *pgx.Batch, ch choice) {
 	d, candidate := ch.decision, ch.candidate
 	batch.Queue(`
 		INSERT INTO sampling_decisions (queue_id, event_id, event_time, frame_day, task_class, priority_class, model_version,
-		                                design, salt_id, u, rule_id, keep, readable, selected, reason, supersedes)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		                                design, salt_id, u, rule_id, keep, readable, selected, reason, supersedes, part)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		d.QueueID, d.EventID, candidate.EffectiveTime, frameDay(candidate.EffectiveTime), candidate.TaskClass, d.PriorityClass,
-		candidate.ModelVersion, d.Design, d.SaltID, d.U, ch.f.rule.ID, keepOf(candidate), d.Readable, d.Selected, d.Reason, ch.supersedes)
+		candidate.ModelVersion, d.Design, d.SaltID, d.U, ch.rule.ID, keepOf(candidate), d.Readable, d.Selected, d.Reason, ch.supersedes, d.Part)
 }
 
 // keepOf is the probability with which the text was kept; a text that is there
@@ -393,16 +495,17 @@ func keepOf(candidate telemetry.Candidate) float64 {
 }
 
 func queueFlags(batch *pgx.Batch, ch choice) {
-	class := ch.candidate.PriorityClass
+	class, part := ch.candidate.PriorityClass, ""
 	if ch.decided {
-		class = ch.decision.PriorityClass
+		class, part = ch.decision.PriorityClass, ch.decision.Part
 	}
 	batch.Queue(`
 		UPDATE items
 		SET flags = $3, reasons = $4,
-		    priority_class = CASE WHEN $6 THEN $5 ELSE priority_class END
+		    priority_class = CASE WHEN $6 THEN $5 ELSE priority_class END,
+		    part = CASE WHEN $6 THEN $7 ELSE part END
 		WHERE queue_id = $1 AND event_id = $2`,
-		ch.f.queue.ID, ch.candidate.EventID, ch.flags, reasonsIn(ch.flags), class, ch.decided)
+		ch.f.queue.ID, ch.candidate.EventID, ch.flags, reasonsIn(ch.flags), class, ch.decided, part)
 }
 
 // addItems snapshots the selected responses and puts them into their queues.
@@ -426,14 +529,15 @@ func (c *consideration) addItems(ctx context.Context, add []choice) error {
 		batch.Queue(`
 			INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, prompt_template_id, evidence_version,
 			                   event_time, frame_day, priority_class, design, salt_id, u, rule_id, keep, overlap, impact,
-			                   flags, reasons, title, snapshot, wanted, second_drawn)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+			                   flags, reasons, title, snapshot, wanted, second_drawn, part)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 			ON CONFLICT (queue_id, event_id) DO NOTHING`,
 			d.QueueID, d.EventID, candidate.SessionID, candidate.TaskClass, candidate.ModelVersion, candidate.PromptTemplateID, candidate.EvidenceVersion,
-			candidate.EffectiveTime, frameDay(candidate.EffectiveTime), d.PriorityClass, d.Design, d.SaltID, d.U, ch.f.rule.ID,
+			candidate.EffectiveTime, frameDay(candidate.EffectiveTime), d.PriorityClass, d.Design, d.SaltID, d.U, ch.rule.ID,
 			keepOf(candidate), ch.f.queue.OverlapShare, min(5, max(1, candidate.Impact)),
-			ch.flags, reasonsIn(ch.flags), titleFor(snapshot), text, c.wanted(ch), c.readAgain(ch))
+			ch.flags, reasonsIn(ch.flags), titleFor(snapshot), text, c.wanted(ch), c.readAgain(ch), d.Part)
 		ch.f.added++
+		ch.f.doing(ch.rule.ID).added++
 		c.filled.Added++
 	}
 	return c.tx.SendBatch(ctx, batch).Close()
@@ -498,17 +602,53 @@ func (s *Store) snapshots(ctx context.Context, actor auth.Actor, ids []uuid.UUID
 // say leaves an audit entry for each queue that got items: rules say what
 // they did.
 func (c *consideration) say(ctx context.Context) error {
-	for _, f := range c.queues {
+	fillings := slices.Collect(maps.Values(c.queues))
+	for _, some := range c.others {
+		fillings = append(fillings, some...)
+	}
+	for _, f := range fillings {
+		if err := f.note(ctx, c.tx); err != nil {
+			return err
+		}
 		if f.added == 0 {
 			continue
 		}
 		err := audit.Record(ctx, c.tx, audit.Entry{
 			Actor: c.actor, Action: "queue.fill", Object: "queue/" + f.queue.Slug,
-			What: fmt.Sprintf("%d items by rule %d", f.added, f.rule.Version), After: map[string]any{"items": f.added, "rule": f.rule.Version},
+			What: fmt.Sprintf("%d items by %s", f.added, f.names()), After: map[string]any{"items": f.added, "rules": f.names()},
 		})
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// names lists the versions of the rules that added something.
+func (f *filling) names() string {
+	var names []string
+	for _, rule := range f.rules {
+		if did := f.did[rule.ID]; did != nil && did.added > 0 {
+			names = append(names, strings.TrimSpace(fmt.Sprintf("rule %s %d", rule.Part, rule.Version)))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// note adds what each rule did to its day.
+func (f *filling) note(ctx context.Context, tx pgx.Tx) error {
+	batch := &pgx.Batch{}
+	for id, did := range f.did {
+		batch.Queue(`
+			INSERT INTO rule_doings (rule_id, day, decided, added, left_out, unread)
+			VALUES ($1, (now() AT TIME ZONE 'UTC')::date, $2, $3, $4, $5)
+			ON CONFLICT (rule_id, day) DO UPDATE
+			SET decided = rule_doings.decided + EXCLUDED.decided, added = rule_doings.added + EXCLUDED.added,
+			    left_out = rule_doings.left_out + EXCLUDED.left_out, unread = rule_doings.unread + EXCLUDED.unread,
+			    last_at = clock_timestamp()`, id, did.decided, did.added, did.leftOut, did.unread)
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("doings of the rules of queue %s: %w", f.queue.Slug, err)
 	}
 	return nil
 }

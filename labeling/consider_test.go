@@ -20,9 +20,10 @@ import (
 // shelf stands in for the telemetry store where a test is about labeling's own
 // rules: it has what was put on it.
 type shelf struct {
-	responses map[uuid.UUID]telemetry.Response
-	totals    map[time.Time][]telemetry.FrameTotal
-	copied    []telemetry.LabelRow
+	responses  map[uuid.UUID]telemetry.Response
+	totals     map[time.Time][]telemetry.FrameTotal
+	copied     []telemetry.LabelRow
+	candidates []telemetry.Candidate // what Flagged finds
 }
 
 func newShelf() *shelf {

@@ -120,11 +120,18 @@ func (s *Store) daysToClose(ctx context.Context, now time.Time) ([]time.Time, er
 type closing struct {
 	queue    int64
 	class    PriorityClass
+	part     string
 	tau      float64
 	all      int64
 	readable int64
 	sampled  int64
 	labeled  int64
+}
+
+// closingKey is a stratum of a queue on the day that closes.
+type closingKey struct {
+	class PriorityClass
+	part  string
 }
 
 func (c closing) pi() float64 {
@@ -141,18 +148,19 @@ func (s *Store) closeFrame(ctx context.Context, actor auth.Actor, day time.Time)
 	if err != nil {
 		return 0, err
 	}
-	strata := map[string]map[PriorityClass]*closing{}
+	strata := map[string]map[closingKey]*closing{}
 	for _, cell := range cells {
 		if cell.Design != "bottom_k" {
 			continue
 		}
 		if strata[cell.TaskClass] == nil {
-			strata[cell.TaskClass] = map[PriorityClass]*closing{}
+			strata[cell.TaskClass] = map[closingKey]*closing{}
 		}
-		c := strata[cell.TaskClass][cell.PriorityClass]
+		key := closingKey{cell.PriorityClass, cell.Part}
+		c := strata[cell.TaskClass][key]
 		if c == nil {
-			c = &closing{class: cell.PriorityClass, tau: cell.Tau}
-			strata[cell.TaskClass][cell.PriorityClass] = c
+			c = &closing{class: cell.PriorityClass, part: cell.Part, tau: cell.Tau}
+			strata[cell.TaskClass][key] = c
 		}
 		c.all += cell.Responses
 		c.readable += cell.Readable
@@ -184,21 +192,21 @@ func writeClosing(ctx context.Context, tx pgx.Tx, day time.Time, c closing) (int
 	tag, err := tx.Exec(ctx, `
 		WITH last AS (
 			SELECT * FROM frame_closings
-			WHERE queue_id = $1 AND frame_day = $2 AND priority_class = $3
+			WHERE queue_id = $1 AND frame_day = $2 AND priority_class = $3 AND part = $10
 			ORDER BY closing DESC
 			LIMIT 1
 		)
-		INSERT INTO frame_closings (queue_id, frame_day, priority_class, closing, tau, responses, readable, sampled, labeled, pi)
-		SELECT $1, $2, $3, coalesce((SELECT closing FROM last), 0) + 1, $4, $5, $6, $7, $8, $9
+		INSERT INTO frame_closings (queue_id, frame_day, priority_class, closing, tau, responses, readable, sampled, labeled, pi, part)
+		SELECT $1, $2, $3, coalesce((SELECT closing FROM last), 0) + 1, $4, $5, $6, $7, $8, $9, $10
 		WHERE NOT EXISTS (SELECT FROM last WHERE (tau, responses, readable, sampled, labeled) = ($4, $5, $6, $7, $8))`,
-		c.queue, day, c.class, c.tau, c.all, c.readable, c.sampled, c.labeled, c.pi())
+		c.queue, day, c.class, c.tau, c.all, c.readable, c.sampled, c.labeled, c.pi(), c.part)
 	if err != nil || tag.RowsAffected() == 0 {
 		return 0, err
 	}
 	_, err = tx.Exec(ctx, `
 		UPDATE items
 		SET pi = CASE WHEN u < $4 THEN nullif($5::float8, 0) END
-		WHERE queue_id = $1 AND frame_day = $2 AND priority_class = $3 AND design = 'bottom_k'`,
-		c.queue, day, c.class, c.tau, c.pi())
+		WHERE queue_id = $1 AND frame_day = $2 AND priority_class = $3 AND part = $6 AND design = 'bottom_k'`,
+		c.queue, day, c.class, c.tau, c.pi(), c.part)
 	return 1, err
 }

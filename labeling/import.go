@@ -310,7 +310,7 @@ func (im *importing) census(ctx context.Context, response telemetry.Response, th
 	}
 	item := importedItem{ID: there, EventID: response.EventID, QueueID: f.queue.ID, Design: "census"}
 	if there != 0 {
-		_, err := im.tx.Exec(ctx, `UPDATE items SET design = 'census', pi = 1, source = 'import' WHERE id = $1`, there)
+		_, err := im.tx.Exec(ctx, `UPDATE items SET design = 'census', part = '', pi = 1, source = 'import' WHERE id = $1`, there)
 		return item, err
 	}
 	snapshot := snapshotOf(response)

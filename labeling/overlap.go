@@ -84,6 +84,7 @@ type secondRow struct {
 	Day           time.Time
 	ModelVersion  string
 	Keep          float64
+	Part          string
 	First         string
 	Probability   float64
 	Items         int64
@@ -96,33 +97,33 @@ type secondRow struct {
 // the second phase as a first cannot_tell leaves the first.
 const secondQuery = `
 	WITH taus AS (
-		SELECT * FROM unnest($4::bigint[], $5::text[], $6::date[], $7::float8[]) AS t (queue_id, priority_class, frame_day, tau)
+		SELECT * FROM unnest($4::bigint[], $5::text[], $6::date[], $7::float8[], $8::text[]) AS t (queue_id, priority_class, frame_day, tau, part)
 	)
-	SELECT i.task_class, i.priority_class, i.design, i.frame_day AS day, i.model_version, i.keep,
+	SELECT i.task_class, i.priority_class, i.design, i.frame_day AS day, i.model_version, i.keep, i.part,
 	       c.first_reading AS first, c.second_probability AS probability, c.method = 'split' AS split, c.label,
 	       CASE WHEN c.method = 'split' THEN c.votes ELSE '{}' END AS votes, count(*) AS items
 	FROM consensus c
 	JOIN items i ON i.id = c.item_id
 	JOIN queues q ON q.id = i.queue_id
-	LEFT JOIN taus t ON t.queue_id = i.queue_id AND t.priority_class = i.priority_class AND t.frame_day = i.frame_day
+	LEFT JOIN taus t ON t.queue_id = i.queue_id AND t.priority_class = i.priority_class AND t.frame_day = i.frame_day AND t.part = i.part
 	WHERE i.event_time >= $1::timestamptz AND i.event_time < $2::timestamptz
 	  AND i.frame_day BETWEEN ($1 AT TIME ZONE 'UTC')::date AND (($2 - interval '1 microsecond') AT TIME ZONE 'UTC')::date
 	  AND q.kind = 'standard' AND i.design = 'bottom_k' AND ($3 = '' OR i.task_class = $3)
 	  AND i.u < coalesce(t.tau, 1) AND i.labeled > 0
 	  AND c.second_due AND c.second_probability > 0 AND c.readings >= 2
 	  AND c.first_reading <> 'cannot_tell' AND c.label <> 'cannot_tell'
-	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11`
+	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12`
 
 // seconds returns the second readings of a window's sample by cell.
 func (s *Store) seconds(ctx context.Context, f SampleFilter, frames frameThresholds) (map[cellKey][]SecondReadings, error) {
-	rows, _ := s.DB.Query(ctx, secondQuery, f.From.UTC(), f.To.UTC(), f.TaskClass, frames.queues, frames.classes, frames.days, frames.taus)
+	rows, _ := s.DB.Query(ctx, secondQuery, f.From.UTC(), f.To.UTC(), f.TaskClass, frames.queues, frames.classes, frames.days, frames.taus, frames.parts)
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[secondRow])
 	if err != nil {
 		return nil, fmt.Errorf("second readings: %w", err)
 	}
 	byCell := map[cellKey][]SecondReadings{}
 	for _, r := range list {
-		key := cellKey{r.TaskClass, r.PriorityClass, r.Design, r.Day, r.ModelVersion, r.Keep}
+		key := cellKey{r.TaskClass, r.PriorityClass, r.Design, r.Day, r.ModelVersion, r.Keep, r.Part}
 		byCell[key] = append(byCell[key], r.held())
 	}
 	return byCell, nil
@@ -136,10 +137,11 @@ type cellKey struct {
 	day       time.Time
 	model     string
 	keep      float64
+	part      string
 }
 
 func (c SampleCell) key() cellKey {
-	return cellKey{c.TaskClass, c.PriorityClass, c.Design, c.Day, c.ModelVersion, c.Keep}
+	return cellKey{c.TaskClass, c.PriorityClass, c.Design, c.Day, c.ModelVersion, c.Keep, c.Part}
 }
 
 // held is what the items are held to be.

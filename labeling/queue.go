@@ -34,11 +34,12 @@ type Queue struct {
 	SpansNeeded      bool          `json:"spans_needed"`
 	Reasons          []string      `json:"reasons"` // codes, in the order of the keys 5 to 0
 	CreatedAt        time.Time     `json:"-"`
+	BySize           bool          `json:"by_size"` // within a class and day by impact and uncertainty; discovery only
 	ArchivedAt       *time.Time    `json:"-"`
 }
 
 const queueColumns = `id, slug, title, task_class, kind, labels_wanted, overlap_share, measurement_share, gold_share, lease,
-	verdict_hidden, blind, spans_needed, reasons, created_at, archived_at`
+	verdict_hidden, blind, spans_needed, reasons, created_at, by_size, archived_at`
 
 // Queues lists the queues that are worked, by title.
 func (s *Store) Queues(ctx context.Context, actor auth.Actor) ([]Queue, error) {
@@ -81,85 +82,6 @@ func oneQueue(ctx context.Context, db postgres.DB, where string, arg any) (Queue
 		return Queue{}, fmt.Errorf("queue %v: %w", arg, fault.NotFound)
 	}
 	return queue, err
-}
-
-// Rule is one version of what fills a queue. A nil cap takes everything of the
-// class, a number the responses of one class and day with the smallest u.
-type Rule struct {
-	ID          int64
-	QueueID     int64
-	Version     int
-	CapSafety   *int
-	CapNegative *int
-	CapImplicit *int
-	CapRandom   *int
-	Note        string
-	Author      string
-	CreatedAt   time.Time
-}
-
-// Cap returns how many responses of the class and day may be in the queue,
-// and false when there is no limit.
-func (r Rule) Cap(class PriorityClass) (int, bool) {
-	limit := map[PriorityClass]*int{Safety: r.CapSafety, Negative: r.CapNegative, Implicit: r.CapImplicit, Random: r.CapRandom}[class]
-	if limit == nil {
-		return 0, false
-	}
-	return *limit, true
-}
-
-// The caps of a new queue's first rule: all of what may have done harm first,
-// and of the rest as much as a few people read in a day.
-const defaultCap = 500
-
-// Rule returns the newest rule of a queue.
-func (s *Store) Rule(ctx context.Context, actor auth.Actor, queue int64) (Rule, error) {
-	if err := mayReadQueues(actor); err != nil {
-		return Rule{}, err
-	}
-	return newestRule(ctx, s.DB, queue)
-}
-
-func newestRule(ctx context.Context, db postgres.DB, queue int64) (Rule, error) {
-	rows, _ := db.Query(ctx, `
-		SELECT id, queue_id, version, cap_safety, cap_negative, cap_implicit, cap_random, note, author, created_at
-		FROM queue_rules
-		WHERE queue_id = $1
-		ORDER BY version DESC
-		LIMIT 1`, queue)
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Rule])
-}
-
-// SetRule makes the next version of a queue's rule. Decisions already made
-// keep naming the version they were made under.
-func (s *Store) SetRule(ctx context.Context, actor auth.Actor, queue string, rule Rule) (Rule, error) {
-	if err := actor.Require(auth.Configure); err != nil {
-		return Rule{}, err
-	}
-	q, err := s.queueBySlug(ctx, queue)
-	if err != nil {
-		return Rule{}, err
-	}
-	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
-		before, err := newestRule(ctx, tx, q.ID)
-		if err != nil {
-			return err
-		}
-		rule.QueueID, rule.Author = q.ID, actor.Name
-		err = tx.QueryRow(ctx, `
-			INSERT INTO queue_rules (queue_id, version, cap_safety, cap_negative, cap_implicit, cap_random, note, author)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-			RETURNING id, version, created_at`,
-			q.ID, before.Version+1, rule.CapSafety, rule.CapNegative, rule.CapImplicit, rule.CapRandom, rule.Note, rule.Author,
-		).Scan(&rule.ID, &rule.Version, &rule.CreatedAt)
-		if err != nil {
-			return fmt.Errorf("set rule of queue %s: %w", queue, err)
-		}
-		return audit.Record(ctx, tx, audit.Entry{
-			Actor: actor, Action: "rule.set", Object: "queue/" + queue, Before: before, After: rule,
-		})
-	})
-	return rule, err
 }
 
 // ensureQueue returns the standard queue of a task class, making it with its

@@ -50,6 +50,7 @@ type SampleCell struct {
 	Day           time.Time
 	ModelVersion  string
 	Keep          float64 // probability with which such a text is kept; part of the stratum
+	Part          string  // the rule that took it, "" for the rest; part of the stratum
 
 	Responses  int64 // N, counted by the telemetry store on all events
 	Readable   int64 // of them, those whose consent lets people read: what the sample stands for
@@ -86,7 +87,7 @@ func (s *Store) Sample(ctx context.Context, actor auth.Actor, f SampleFilter) ([
 	if err != nil {
 		return nil, err
 	}
-	rows, _ := s.DB.Query(ctx, sampleQuery, f.From.UTC(), f.To.UTC(), f.TaskClass, frames.queues, frames.classes, frames.days, frames.taus)
+	rows, _ := s.DB.Query(ctx, sampleQuery, f.From.UTC(), f.To.UTC(), f.TaskClass, frames.queues, frames.classes, frames.days, frames.taus, frames.parts)
 	counted, err := pgx.CollectRows(rows, pgx.RowToStructByName[sampleRow])
 	if err != nil {
 		return nil, fmt.Errorf("sample %s to %s: %w", f.From.Format(time.RFC3339), f.To.Format(time.RFC3339), err)
@@ -111,6 +112,7 @@ func (s *Store) Sample(ctx context.Context, actor auth.Actor, f SampleFilter) ([
 type frameThresholds struct {
 	queues  []int64
 	classes []string
+	parts   []string
 	days    []time.Time
 	taus    []float64
 }
@@ -121,28 +123,29 @@ func (s *Store) thresholds(ctx context.Context, f SampleFilter) (frameThresholds
 	var t frameThresholds
 	rows, _ := s.DB.Query(ctx, `
 		WITH waiting AS (
-			SELECT i.queue_id, i.priority_class, i.frame_day, i.u
+			SELECT i.queue_id, i.priority_class, i.part, i.frame_day, i.u
 			FROM items i
 			WHERE i.frame_day BETWEEN $1 AND $2
 			  AND i.design = 'bottom_k' AND i.taken = 0 AND i.passed_over = 0 AND i.removed_at IS NULL
 			UNION ALL
-			SELECT d.queue_id, d.priority_class, d.frame_day, d.u
+			SELECT d.queue_id, d.priority_class, d.part, d.frame_day, d.u
 			FROM sampling_decisions d
 			WHERE d.frame_day BETWEEN $1 AND $2
 			  AND d.readable AND NOT d.selected AND d.reason = 'cap'
 			  AND NOT EXISTS (SELECT FROM sampling_decisions later WHERE later.supersedes = d.id)
 		)
-		SELECT w.queue_id, w.priority_class, w.frame_day, min(w.u)
+		SELECT w.queue_id, w.priority_class, w.part, w.frame_day, min(w.u)
 		FROM waiting w JOIN queues q ON q.id = w.queue_id
 		WHERE q.kind = 'standard' AND ($3 = '' OR q.task_class = $3)
-		GROUP BY 1, 2, 3`, frameDay(f.From), frameDay(f.To.Add(-time.Nanosecond)), f.TaskClass)
+		GROUP BY 1, 2, 3, 4`, frameDay(f.From), frameDay(f.To.Add(-time.Nanosecond)), f.TaskClass)
 	var queue int64
-	var class string
+	var class, part string
 	var day time.Time
 	var tau float64
-	_, err := pgx.ForEachRow(rows, []any{&queue, &class, &day, &tau}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&queue, &class, &part, &day, &tau}, func() error {
 		t.queues = append(t.queues, queue)
 		t.classes = append(t.classes, class)
+		t.parts = append(t.parts, part)
 		t.days = append(t.days, day)
 		t.taus = append(t.taus, tau)
 		return nil
@@ -196,6 +199,7 @@ type sampleRow struct {
 	Day           time.Time
 	ModelVersion  string
 	Keep          float64
+	Part          string
 
 	Considered    int64
 	ConsideredDay int64
@@ -223,9 +227,9 @@ type sampleRow struct {
 
 const sampleQuery = `
 	WITH taus AS (
-		SELECT * FROM unnest($4::bigint[], $5::text[], $6::date[], $7::float8[]) AS t (queue_id, priority_class, frame_day, tau)
+		SELECT * FROM unnest($4::bigint[], $5::text[], $6::date[], $7::float8[], $8::text[]) AS t (queue_id, priority_class, frame_day, tau, part)
 	), decided AS (
-		SELECT d.task_class, d.priority_class, d.design, d.frame_day, d.model_version, d.keep,
+		SELECT d.task_class, d.priority_class, d.design, d.frame_day, d.model_version, d.keep, d.part,
 		       count(*) FILTER (WHERE d.event_time >= $1 AND d.event_time < $2) AS considered,
 		       count(*) AS considered_day,
 		       count(*) FILTER (WHERE (d.readable OR d.reason = 'not_kept') AND d.event_time >= $1 AND d.event_time < $2) AS covered,
@@ -235,9 +239,9 @@ const sampleQuery = `
 		WHERE d.frame_day BETWEEN ($1 AT TIME ZONE 'UTC')::date AND (($2 - interval '1 microsecond') AT TIME ZONE 'UTC')::date
 		  AND q.kind = 'standard' AND ($3 = '' OR d.task_class = $3)
 		  AND NOT EXISTS (SELECT FROM sampling_decisions later WHERE later.supersedes = d.id)
-		GROUP BY 1, 2, 3, 4, 5, 6
+		GROUP BY 1, 2, 3, 4, 5, 6, 7
 	), worked AS (
-		SELECT i.task_class, i.priority_class, i.design, i.frame_day, i.model_version, i.keep,
+		SELECT i.task_class, i.priority_class, i.design, i.frame_day, i.model_version, i.keep, i.part,
 		       coalesce(t.tau, 1) AS tau,
 		       i.event_time >= $1 AND i.event_time < $2 AS inside,
 		       i.design = 'census' OR i.u < coalesce(t.tau, 1) AS sampled,
@@ -249,11 +253,11 @@ const sampleQuery = `
 		FROM items i
 		JOIN queues q ON q.id = i.queue_id
 		LEFT JOIN consensus c ON c.item_id = i.id
-		LEFT JOIN taus t ON t.queue_id = i.queue_id AND t.priority_class = i.priority_class AND t.frame_day = i.frame_day
+		LEFT JOIN taus t ON t.queue_id = i.queue_id AND t.priority_class = i.priority_class AND t.frame_day = i.frame_day AND t.part = i.part
 		WHERE i.frame_day BETWEEN ($1 AT TIME ZONE 'UTC')::date AND (($2 - interval '1 microsecond') AT TIME ZONE 'UTC')::date
 		  AND q.kind = 'standard' AND i.design <> 'discovery' AND ($3 = '' OR i.task_class = $3)
 	), counted AS (
-		SELECT task_class, priority_class, design, frame_day, model_version, keep,
+		SELECT task_class, priority_class, design, frame_day, model_version, keep, part,
 		       min(tau) AS tau,
 		       count(*) FILTER (WHERE inside AND sampled) AS sampled,
 		       count(*) FILTER (WHERE sampled) AS sampled_day,
@@ -272,9 +276,9 @@ const sampleQuery = `
 		       count(*) FILTER (WHERE inside AND method = 'split') AS split,
 		       max(decided_at) FILTER (WHERE inside AND label IS NOT NULL) AS last_label_at
 		FROM worked
-		GROUP BY 1, 2, 3, 4, 5, 6
+		GROUP BY 1, 2, 3, 4, 5, 6, 7
 	)
-	SELECT task_class, priority_class, design, frame_day AS day, model_version, keep,
+	SELECT task_class, priority_class, design, frame_day AS day, model_version, keep, part,
 	       coalesce(considered, 0) AS considered, coalesce(considered_day, 0) AS considered_day,
 	       coalesce(covered, 0) AS covered, coalesce(covered_day, 0) AS covered_day,
 	       coalesce(sampled, 0) AS sampled, coalesce(sampled_day, 0) AS sampled_day,
@@ -285,8 +289,8 @@ const sampleQuery = `
 	       coalesce(raw_correct, 0) AS raw_correct, coalesce(raw_partial, 0) AS raw_partial,
 	       coalesce(raw_hallucinated, 0) AS raw_hallucinated, coalesce(raw_cannot_tell, 0) AS raw_cannot_tell,
 	       coalesce(split, 0) AS split, coalesce(tau, 0) AS tau, last_label_at
-	FROM decided FULL JOIN counted USING (task_class, priority_class, design, frame_day, model_version, keep)
-	ORDER BY task_class, frame_day, priority_class, design, model_version, keep`
+	FROM decided FULL JOIN counted USING (task_class, priority_class, design, frame_day, model_version, keep, part)
+	ORDER BY task_class, frame_day, priority_class, design, model_version, keep, part`
 
 func (r sampleRow) domain() domain {
 	return domain{r.TaskClass, r.PriorityClass, r.Day, r.ModelVersion}
@@ -299,10 +303,11 @@ type stratumDay struct {
 	design    string
 	day       time.Time
 	keep      float64
+	part      string
 }
 
 func (c SampleCell) stratum() stratumDay {
-	return stratumDay{c.TaskClass, c.PriorityClass, c.Design, c.Day, c.Keep}
+	return stratumDay{c.TaskClass, c.PriorityClass, c.Design, c.Day, c.Keep, c.Part}
 }
 
 // cells turns counted rows into cells: the telemetry store's totals are spread
@@ -374,7 +379,7 @@ func unconsidered(totals map[domain]total, decided, census map[domain]int64, f S
 func (r sampleRow) cell(scale float64) SampleCell {
 	responses := int64(math.Round(scale * float64(r.Considered)))
 	cell := SampleCell{
-		TaskClass: r.TaskClass, PriorityClass: r.PriorityClass, Design: r.Design, Day: r.Day, ModelVersion: r.ModelVersion, Keep: r.Keep,
+		TaskClass: r.TaskClass, PriorityClass: r.PriorityClass, Design: r.Design, Day: r.Day, ModelVersion: r.ModelVersion, Keep: r.Keep, Part: r.Part,
 		Responses: responses, Readable: min(responses, int64(math.Round(scale*float64(r.Covered)))), Considered: r.Considered,
 		Sampled: r.Sampled,
 		Labels:  Tally{r.Correct, r.PartiallyCorrect, r.Hallucinated, r.CannotTell},

@@ -16,5 +16,6 @@ type Telemetry interface {
 	ResponseByRequest(ctx context.Context, actor auth.Actor, sessionID, requestID string) (telemetry.Response, error)
 	Responses(ctx context.Context, actor auth.Actor, ids []uuid.UUID) ([]telemetry.Response, error)
 	FrameTotals(ctx context.Context, actor auth.Actor, day time.Time) ([]telemetry.FrameTotal, error)
+	Flagged(ctx context.Context, actor auth.Actor, from, to time.Time) ([]telemetry.Candidate, error)
 	CopyLabels(ctx context.Context, rows []telemetry.LabelRow) error
 }

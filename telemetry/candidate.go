@@ -121,6 +121,7 @@ type Candidate struct {
 	KeepProbability  float64 // with which the text of its class is kept
 	KeepU            float64 // the session's draw that decided it
 	SaltID           string
+	ResponseChars    int    // length of the response as it came, in characters
 	ArtifactKind     string // "formula", "sql", "code", "text", or ""
 	Quarantined      bool   // its clock was ahead by more than the allowed skew
 

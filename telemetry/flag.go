@@ -294,7 +294,7 @@ func candidate(r fact, flags []Flag, now time.Time) Candidate {
 		EventID: r.ID, SessionID: r.SessionID, RequestID: r.RequestID, CaseID: r.CaseID, TraceID: r.TraceID,
 		TaskClass: r.TaskClass, ModelVersion: r.ModelVersion, PromptTemplateID: r.PromptTemplateID, Env: r.Env,
 		Route: r.Route, ActionType: r.ActionType, EffectiveTime: r.At, EventTime: r.EventTime, ReceivedAt: r.Received,
-		Consent: r.Consent, KeepU: r.KeepU, SaltID: r.SaltID, ArtifactKind: r.ArtifactKind, Quarantined: r.Quarantined,
+		Consent: r.Consent, KeepU: r.KeepU, SaltID: r.SaltID, ResponseChars: int(r.ResponseChars), ArtifactKind: r.ArtifactKind, Quarantined: r.Quarantined,
 	}
 	if r.EvidenceVersion != nil {
 		c.EvidenceVersion = *r.EvidenceVersion

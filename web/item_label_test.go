@@ -47,6 +47,16 @@ func (b bookshelf) FrameTotals(context.Context, auth.Actor, time.Time) ([]teleme
 	return nil, nil
 }
 
+func (b bookshelf) Flagged(context.Context, auth.Actor, time.Time, time.Time) (list []telemetry.Candidate, _ error) {
+	for _, r := range b {
+		list = append(list, telemetry.Candidate{
+			EventID: r.EventID, SessionID: r.SessionID, TaskClass: r.TaskClass, ModelVersion: r.ModelVersion, EffectiveTime: r.EffectiveTime,
+			PriorityClass: telemetry.RandomClass, Consent: r.Consent, HasText: r.HasText, KeepProbability: 1,
+		})
+	}
+	return list, nil
+}
+
 func (b bookshelf) CopyLabels(context.Context, []telemetry.LabelRow) error { return nil }
 
 // queued starts the product with responses in its queues: one per text, and a
