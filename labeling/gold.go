@@ -170,14 +170,8 @@ func (s *Store) Golds(ctx context.Context, actor auth.Actor) ([]Gold, error) {
 	return list, nil
 }
 
-// mayKeepGold lets in reviewers, who decide what is right and are served none,
-// and engineers, who set queues up and label nothing.
-func mayKeepGold(actor auth.Actor) error {
-	if actor.May(auth.Configure) && !actor.May(auth.Label) {
-		return nil
-	}
-	return actor.Require(auth.Adjudicate)
-}
+// mayKeepGold lets in reviewers, who decide what is right and are served none.
+func mayKeepGold(actor auth.Actor) error { return actor.Require(auth.Adjudicate) }
 
 // GoldCandidate is an item that could be gold: its right label is known.
 type GoldCandidate struct {

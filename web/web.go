@@ -219,6 +219,18 @@ func routes() []route {
 		{"GET", "/v1/labels", may(auth.ExportLabels), (*site).labelsAPI},
 		{"POST", "/v1/labels/import", may(auth.ImportLabels).takesBatches(), (*site).labelsImportAPI},
 
+		// The quality of labels.
+		{"GET", "/labelers", may(auth.SeeMeasures).personOnly(), (*site).labelersShow},
+		{"GET", "/labelers/me", may(auth.SeeOwnWork).personOnly(), (*site).labelerOwn},
+		{"GET", "/labelers/:labeler", may(auth.SeeMeasures).personOnly(), (*site).labelerShow},
+		{"POST", "/labelers/:labeler/standing", may(auth.Adjudicate).personOnly(), (*site).labelerStanding},
+		{"GET", "/feedback", may(auth.SeeOwnWork).personOnly(), (*site).feedbackShow},
+		{"GET", "/agreement", may(auth.SeeMeasures).personOnly(), (*site).agreementShow},
+		{"GET", "/v1/agreement", may(auth.SeeMeasures), (*site).agreementAPI},
+		{"GET", "/gold", may(auth.Adjudicate).personOnly(), (*site).goldShow},
+		{"POST", "/gold", may(auth.Adjudicate).personOnly(), (*site).goldMake},
+		{"POST", "/gold/:gold/retire", may(auth.Adjudicate).personOnly(), (*site).goldRetire},
+
 		// The machine's side.
 		{"GET", "/v1/openapi.json", anyone(), (*site).openapiShow},
 		{"GET", "/livez", anyone(), (*site).livezShow},

@@ -1,0 +1,128 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"assay/internal/auth"
+)
+
+const nasty = `<img src=x onerror=alert(1)>`
+
+// readTwice starts a product in which two people have labeled the same items:
+// the second differs on the last. Who they are called is hostile.
+func readTwice(t *testing.T, items int) (w *world, one, other *browser) {
+	t.Helper()
+	texts := make([]string, items)
+	for i := range texts {
+		texts[i] = fmt.Sprint(nasty, i)
+	}
+	w = queued(t, "sql_query", texts...)
+	w.exec(`UPDATE items SET wanted = 2, second_drawn = true, overlap = .1`)
+	w.exec(`UPDATE people SET name = $1 || name WHERE id = $2`, nasty, w.ids[auth.Labeler])
+	one, other = w.as(auth.Labeler), w.signIn(w.person("other@example.org", auth.Labeler))
+	for i := range items {
+		one.labelNext("sql_query", []string{"correct", "hallucinated", "partially_correct"}[i%3])
+	}
+	for i := range items {
+		label := []string{"correct", "hallucinated", "partially_correct"}[i%3]
+		if i == items-1 {
+			label = "cannot_tell"
+		}
+		other.labelNext("sql_query", label)
+	}
+	return w, one, other
+}
+
+func (b *browser) labelNext(queue, label string) {
+	b.w.t.Helper()
+	path := b.next(queue)
+	b.post(path+"/labels", answerOn(b.get(path).want(200), label)).want(http.StatusSeeOther)
+}
+
+func TestThePagesOfQualityShowWhatLabelersDid(t *testing.T) {
+	w, _, other := readTwice(t, 12)
+	reviewer, engineer := w.as(auth.Reviewer), w.as(auth.Engineer)
+
+	page := reviewer.get("/labelers").want(200).harmless()
+	page.says("main", nasty, "new", "12", "no gold yet")
+	if page := engineer.get("/labelers").want(200); strings.Contains(page.text("main"), nasty) {
+		t.Error("engineers know labelers by pseudonym")
+	}
+	agreement := reviewer.get("/agreement").want(200).harmless()
+	agreement.says("main", "11", "1.00", "gates", nasty, "1 label said cannot tell")
+	reviewer.get("/agreement?when=all&queue=sql_query").want(200).says("main", "gates")
+	reviewer.get("/agreement?when=7d&queue=none").want(200).says("main", "Nothing was read twice")
+	var figures struct {
+		Queues []struct {
+			Queue string
+			Items int
+			Alpha struct{ Value, Low float64 }
+			May   bool `json:"may_drive_gates"`
+		}
+		Pairs []struct{ Labelers []string }
+	}
+	engineer.get("/v1/agreement").want(200).json(&figures)
+	if len(figures.Queues) != 1 || figures.Queues[0].Items != 11 || figures.Queues[0].Alpha.Value != 1 || !figures.Queues[0].May || len(figures.Pairs) != 1 {
+		t.Errorf("got %+v", figures)
+	}
+
+	id := w.count(`SELECT id FROM labelers WHERE person_id = $1`, w.ids[auth.Labeler])
+	path := fmt.Sprintf("/labelers/%d", id)
+	reviewer.get(path).want(200).harmless().says("main", nasty, "No gold answered yet", "11/12", "Suspend")
+	if page := engineer.get(path).want(200); strings.Contains(page.text("main"), "Suspend") {
+		t.Error("only a reviewer decides")
+	}
+	other.get(path).want(http.StatusForbidden)
+	other.get("/labelers/me").want(200).says("main", "Your labels", "Feedback on gold")
+	other.get("/feedback").want(200).says("main", "Nothing to explain yet")
+
+	form := url.Values{"decision": {"suspend"}, "reason": {nasty}}
+	reviewer.post(path+"/standing", form).want(http.StatusSeeOther).to(path)
+	reviewer.get(path).want(200).harmless().says("main", "suspended", nasty, "Reinstate")
+	reviewer.post(path+"/standing", form).want(http.StatusConflict)
+	w.as(auth.Labeler).get("/labelers/me").want(200).harmless().says("main", "suspended", nasty)
+	w.as(auth.Labeler).post("/queues/sql_query/next", nil).want(http.StatusForbidden)
+}
+
+func TestAReviewerMakesGoldAndLabelersReadWhyWhenTheDayIsOver(t *testing.T) {
+	w, _, _ := readTwice(t, 3)
+	reviewer := w.as(auth.Reviewer)
+	page := reviewer.get("/gold").want(200).harmless()
+	page.says("main", "No gold in use", "2 labelers agree", "Make it gold")
+	item := page.attr(`form[action="/gold"] input[name="item"]`, "value")
+	reviewer.post("/gold", url.Values{"item": {item}, "why": {" "}}).want(http.StatusBadRequest).says("main", "Nothing was changed")
+	reviewer.post("/gold", url.Values{"item": {item}, "why": {"Because " + nasty}}).want(http.StatusSeeOther).to("/gold")
+	reviewer.get("/gold").want(200).harmless().says("main", "Because "+nasty, "Served 0 of 20 times")
+
+	third := w.signIn(w.person("third@example.org", auth.Labeler))
+	w.exec(`UPDATE queues SET gold_share = .5`)
+	w.exec(`INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, event_time, frame_day, priority_class, design, salt_id, u, rule_id)
+		SELECT queue_id, gen_random_uuid(), 's', task_class, 'm', event_time, frame_day, 'random', 'bottom_k', salt_id, .9, rule_id FROM items LIMIT 1`)
+	path := third.next("sql_query")
+	if path != "/items/"+item {
+		t.Fatalf("want the gold item, got %s", path)
+	}
+	shown := third.get(path).want(200)
+	if words := strings.ToLower(shown.text("body")); strings.Contains(words, "gold") {
+		t.Error("nothing on the page says that it is gold")
+	}
+	third.post(path+"/labels", answerOn(shown, "cannot_tell")).want(http.StatusSeeOther)
+	third.get("/feedback").want(200).says("main", "Nothing to explain yet")
+	third.get("/labelers/me").want(200).says("main", "no gold yet")
+	w.clock.advance(25 * time.Hour)
+	w.signIn(int64(w.count(`SELECT max(id) FROM people`))).get("/feedback").want(200).harmless().says("main", "You said", "Cannot tell", "Because "+nasty, "0 of 1 as known")
+
+	gold := w.count(`SELECT id FROM gold`)
+	reviewer = w.as(auth.Reviewer)
+	reviewer.post(fmt.Sprintf("/gold/%d/retire", gold), url.Values{"reason": {nasty}}).want(http.StatusSeeOther)
+	reviewer.get("/gold").want(200).harmless().says("main", "0 of 1", nasty)
+	if err := w.stages.Labeling.RetireGold(context.Background(), auth.Actor{Kind: auth.Person, ID: w.ids[auth.Labeler], Roles: []auth.Role{auth.Labeler}}, int64(gold), "x"); err == nil {
+		t.Error("a labeler retires no gold")
+	}
+}
