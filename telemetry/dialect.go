@@ -115,6 +115,9 @@ func (t *taking) eventsOfSpan(s *otelSpan, threads map[string]thread) ([]jsontex
 	}
 	a := newBag(s.attrs, s.origin.attrs)
 	who := threads[s.traceID]
+	if s.begun {
+		return []jsontext.Value{t.beginning(s, a, at, who)}, nil
+	}
 	e := &draft{}
 	t.common(e, a, who)
 	e.text("trace_id", s.traceID)
@@ -159,16 +162,37 @@ func (t *taking) eventsOfSpan(s *otelSpan, threads map[string]thread) ([]jsontex
 	return events, nil
 }
 
+// beginning is what is known of a span before it has ended: it speaks for the
+// event that the span becomes.
+func (t *taking) beginning(s *otelSpan, a *bag, at time.Time, who thread) jsontext.Value {
+	e := &draft{}
+	t.common(e, a, who)
+	e.text("event_type", string(TypeSpan))
+	e.text("trace_id", s.traceID)
+	e.text("parent_span_id", s.spanID)
+	e.text("event_id", spanIdentity(s.traceID, s.spanID, "begun").String())
+	e.text("event_time", at.Format(time.RFC3339Nano))
+	e.text("model_version", a.id(modelKeys...))
+	said := a.conversation(s)
+	e.text("prompt", said.prompt)
+	e.list("context", said.context)
+	rest := object{}
+	rest.add("name", langfuseBegun)
+	rest.add("begins", cut(s.name, 512))
+	a.rest(&rest)
+	return e.done(rest)
+}
+
 // check holds a span to what every other part relies on, and returns when it
 // ended: an event that took time is stamped at its end.
 func (s *otelSpan) check() (time.Time, error) {
 	switch {
+	case s.foreign: // ids were looked at where they came from
 	case !validTraceID(s.traceID):
 		return time.Time{}, errTraceID
 	case !validSpanID(s.spanID):
 		return time.Time{}, errSpanID
-	}
-	if !validSpanID(s.parentID) {
+	case !validSpanID(s.parentID):
 		s.parentID = ""
 	}
 	at := moment(max(s.start, s.end))

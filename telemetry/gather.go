@@ -197,6 +197,8 @@ func (s *Store) joinTexts(ctx context.Context, speaking []spoken) error {
 			if(e.response_chars = 0, said.answered_chars, e.response_chars) AS response_chars,
 			if(e.context = '', said.relied_on, e.context) AS context,
 			if(e.model_version = '', said.model, toString(e.model_version)) AS model_version,
+			if(e.total_ms IS NULL AND said.began > 0, greatest(toUnixTimestamp64Milli(e.event_time) - said.began, 0), e.total_ms) AS total_ms,
+			if(e.latency_ms IS NULL AND said.began > 0, greatest(toUnixTimestamp64Milli(e.event_time) - said.began, 0), e.latency_ms) AS latency_ms,
 			e.text_kept OR said.kept AS text_kept,
 			least(e.text_expires_at, said.expires) AS text_expires_at,
 			e.server_ingest_time + toIntervalMillisecond(1) AS server_ingest_time,
@@ -212,6 +214,7 @@ func (s *Store) joinTexts(ctx context.Context, speaking []spoken) error {
 			       arrayMap(x -> x.3, arraySort(groupArrayIf(50)((effective_time, seq, r.response), r.response != '' AND name = 'gen_ai.tool.message'))) AS tools,
 			       if(empty(tools), anyIf(r.context, r.context != ''), toJSONString(tools)) AS relied_on,
 			       anyIf(toString(r.model_version), r.model_version != '') AS model,
+			       maxIf(toUnixTimestamp64Milli(r.event_time), name = '`+langfuseBegun+`') AS began,
 			       max(r.text_kept) AS kept, min(r.text_expires_at) AS expires
 			FROM (SELECT *, JSONExtractString(attributes, 'name') AS name
 			      FROM events FINAL
@@ -220,7 +223,8 @@ func (s *Store) joinTexts(ctx context.Context, speaking []spoken) error {
 			GROUP BY trace_id, parent_span_id, consent, key_id
 		) AS said ON said.trace_id = e.trace_id AND said.parent_span_id = e.span_id AND said.consent = e.consent AND said.key_id = e.key_id
 		WHERE e.prompt = '' AND said.asked != '' OR e.response = '' AND said.answered != ''
-		   OR e.model_version = '' AND said.model != ''`, slices.Concat(args, args, []any{append([]string{langfuseBegun}, spokenNames...)})...)
+		   OR e.model_version = '' AND said.model != ''
+		   OR e.total_ms IS NULL AND said.began > 0`, slices.Concat(args, args, []any{append([]string{langfuseBegun}, spokenNames...)})...)
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,8 @@ import (
 	"assay/internal/fault"
 )
 
-// Langfuse clients send spans as OpenTelemetry, and what people thought of
-// the answers as scores. Scores that are no feedback (an evaluator's) are
+// Langfuse clients send spans as OpenTelemetry or, older ones, in batches
+// (langfuse_batch.go), and what people thought of the answers as scores. Scores that are no feedback (an evaluator's) are
 // kept in their session and flag nothing.
 
 // ScoreReceipt answers a batch of Langfuse's ingestion, item by item.
@@ -52,6 +52,7 @@ type score struct {
 	Comment       string `json:"comment"`
 	Environment   string `json:"environment"`
 	Timestamp     string `json:"timestamp"`
+	human         bool   // a person said so, whatever it is called
 }
 
 // langfuseBegun names what is known of an observation before it has ended.
@@ -66,7 +67,6 @@ type ingestionItem struct {
 
 var (
 	errNoScore   = errors.New("the item is not JSON as scores have it")
-	errNotScore  = errors.New("only scores are taken here: send traces as OpenTelemetry to /api/public/otel/v1/traces")
 	errScoreName = errors.New("the score has no name")
 	errScoreOf   = errors.New("the score names no trace and no session")
 	errScoreIs   = errors.New("the score has no value")
@@ -92,10 +92,10 @@ func (s *Store) IngestScore(ctx context.Context, actor auth.Actor, body []byte) 
 	return one.id(), nil
 }
 
-// IngestScores takes the scores of a batch as Langfuse's ingestion address
-// has it. Items of other kinds are refused one by one, except a client's own
-// log, which is let go.
-func (s *Store) IngestScores(ctx context.Context, actor auth.Actor, body []byte) (ScoreReceipt, error) {
+// IngestLangfuse takes a batch as Langfuse's ingestion address has it: scores,
+// traces and their observations. A client's own log is let go; an item that
+// cannot be read costs only itself.
+func (s *Store) IngestLangfuse(ctx context.Context, actor auth.Actor, body []byte) (ScoreReceipt, error) {
 	if err := actor.Require(auth.SendEvents); err != nil {
 		return ScoreReceipt{}, err
 	}
@@ -104,10 +104,14 @@ func (s *Store) IngestScores(ctx context.Context, actor auth.Actor, body []byte)
 		return ScoreReceipt{}, err
 	}
 	receipt := ScoreReceipt{Successes: []ScoreTaken{}, Errors: []ScoreRefused{}}
+	observations, broken := gatherObservations(items)
 	var scores []score
 	var ids []string
-	for _, item := range items {
+	for i, item := range items {
 		switch one, err := item.score(); {
+		case broken[i] != nil:
+			receipt.refuse(item.ID, broken[i])
+		case kindOf(item.Type) != "": // answered with its observation
 		case err != nil:
 			receipt.refuse(item.ID, err)
 		case item.Type == "sdk-log":
@@ -115,6 +119,9 @@ func (s *Store) IngestScores(ctx context.Context, actor auth.Actor, body []byte)
 		default:
 			scores, ids = append(scores, one), append(ids, item.ID)
 		}
+	}
+	if err := s.ingestObservations(ctx, actor, observations, &receipt); err != nil {
+		return ScoreReceipt{}, err
 	}
 	refused, err := s.ingestScores(ctx, actor, scores)
 	if err != nil {
@@ -128,6 +135,27 @@ func (s *Store) IngestScores(ctx context.Context, actor auth.Actor, body []byte)
 		}
 	}
 	return receipt, nil
+}
+
+// ingestObservations takes what was told as spans, and answers each item.
+func (s *Store) ingestObservations(ctx context.Context, actor auth.Actor, list []*told, receipt *ScoreReceipt) error {
+	if len(list) == 0 {
+		return nil
+	}
+	_, why, err := s.takeItems(ctx, actor, func() ([]found, error) { return spansOf(list), nil })
+	if err != nil {
+		return err
+	}
+	for i, t := range list {
+		for _, id := range t.items {
+			if why[i] != nil {
+				receipt.refuse(id, why[i])
+			} else {
+				receipt.take(id)
+			}
+		}
+	}
+	return nil
 }
 
 func (r *ScoreReceipt) take(id string) {
@@ -182,7 +210,7 @@ func (i ingestionItem) score() (score, error) {
 	case "":
 		return score{}, errNoScore
 	}
-	return score{}, errNotScore
+	return score{}, errKind
 }
 
 func readScore(body []byte, timestamp string) (score, error) {
@@ -280,7 +308,7 @@ func (t *taking) eventOfScore(one score, who thread) []byte {
 		value = n != 0
 	}
 	said := opinion(one.Name, value)
-	if !isFeedback(one.Name) && !votes(value) {
+	if !one.human && !isFeedback(one.Name) && !votes(value) {
 		e.text("event_type", string(TypeSpan))
 		e.text("response", one.Comment)
 		if n, ok := asFloat(value); ok {

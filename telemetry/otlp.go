@@ -60,39 +60,48 @@ func (s *Store) ingestOTLP(ctx context.Context, actor auth.Actor, read func() ([
 	if err := actor.Require(auth.SendEvents); err != nil {
 		return SpanReceipt{}, err
 	}
+	receipt, why, err := s.takeItems(ctx, actor, read)
+	for _, err := range why {
+		if err != nil {
+			receipt.reject(err)
+		}
+	}
+	return receipt, err
+}
+
+// takeItems takes spans and records the way of all events, and says of each
+// why it was rejected, nil where it was not.
+func (s *Store) takeItems(ctx context.Context, actor auth.Actor, read func() ([]found, error)) (receipt SpanReceipt, why []error, err error) {
 	if err := s.room(ctx); err != nil {
-		return SpanReceipt{}, err
+		return SpanReceipt{}, nil, err
 	}
 	items, err := read()
 	if err != nil {
-		return SpanReceipt{}, err
+		return SpanReceipt{}, nil, err
 	}
 	t, err := s.taking(ctx, actor)
 	if err != nil {
-		return SpanReceipt{}, err
+		return SpanReceipt{}, nil, err
 	}
 	threads, err := s.threads(ctx, t, threadsOf(items, t))
 	if err != nil {
-		return SpanReceipt{}, err
+		return SpanReceipt{}, nil, err
 	}
-	var receipt SpanReceipt
+	why = make([]error, len(items))
 	var rows []*row
 	var refused []rejected
-	for _, item := range items {
+	for i, item := range items {
 		some, letter, err := t.takeItem(item, threads)
-		if err != nil {
-			receipt.reject(err)
-			if letter != nil {
-				refused = append(refused, rejected{Rejection{Error: err.Error()}, letter})
-			}
+		if why[i] = err; letter != nil {
+			refused = append(refused, rejected{Rejection{Error: err.Error()}, letter})
 		}
 		rows = append(rows, some...)
 	}
 	if receipt.Accepted, err = s.commit(ctx, t, rows, refused); err != nil {
-		return SpanReceipt{}, err
+		return SpanReceipt{}, nil, err
 	}
 	receipt.Duplicate = len(rows) - receipt.Accepted
-	return receipt, nil
+	return receipt, why, nil
 }
 
 // takeItem turns one span or record into rows. On an error the letter is the

@@ -17,6 +17,8 @@ import (
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"assay/internal/fault"
 )
 
 const (
@@ -593,7 +595,7 @@ func TestAThumbsDownFlagsItsResponse(t *testing.T) {
 			}
 		}
 	}
-	receipt, err := s.IngestScores(ctx, sender, []byte(`{"batch":[
+	receipt, err := s.IngestLangfuse(ctx, sender, []byte(`{"batch":[
 		{"id":"1","type":"score-create","timestamp":"2026-11-20T12:00:00Z","body":{"id":"sc-1","traceId":"`+traceA+`","observationId":"`+spanA+`","name":"user-feedback","value":0,"comment":"incorrect"}},
 		{"id":"2","type":"score-create","timestamp":"2026-11-20T12:00:00Z","body":{"id":"sc-1","traceId":"`+traceA+`","name":"user-feedback","value":1}},
 		{"id":"3","type":"trace-create","timestamp":"2026-11-20T12:00:00Z","body":{}},
@@ -616,6 +618,42 @@ func TestAThumbsDownFlagsItsResponse(t *testing.T) {
 	var ids int
 	if err := s.DB.QueryRow(ctx, `SELECT count(*) FROM event_ids`).Scan(&ids); err != nil || ids != 6 {
 		t.Errorf("a score sent again is the same, one changed is another: %d, %v", ids, err)
+	}
+}
+
+func TestAnnotationsOfPeopleAreFeedback(t *testing.T) {
+	ctx := context.Background()
+	s := newStore(t)
+	sendSpans(t, s,
+		span(traceA, spanA, spanB, "chat", noon.Add(-20*time.Second), noon.Add(-19*time.Second), "", "openinference.span.kind", "LLM", "session.id", "s"),
+		span(traceA, spanB, "", "run", noon.Add(-20*time.Second), noon.Add(-10*time.Second), "", "openinference.span.kind", "CHAIN"))
+	annotate := func(spanID, kind, result string) error {
+		_, err := s.IngestAnnotations(ctx, sender, []byte(`{"data":[{"span_id":"`+spanID+`","name":"quality","annotator_kind":"`+kind+`","result":`+result+`}]}`))
+		return err
+	}
+	if err := annotate(spanA, "HUMAN", `{"label":"bad"}`); fault.Of(err) != fault.NotFound {
+		t.Errorf("its span is not here yet: %v", err)
+	}
+	drain(t, s)
+	for _, one := range [][2]string{{"HUMAN", `{"label":"thumbs-down","score":0,"explanation":"Three are due"}`}, {"LLM", `{"label":"bad","score":0}`}} {
+		if err := annotate(spanA, one[0], one[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := annotate(spanB, "HUMAN", `{"score":1}`); err != nil {
+		t.Error("a span that called no model is found as well:", err)
+	}
+	if err := annotate("x", "HUMAN", `{}`); fault.Of(err) != fault.Invalid {
+		t.Error(err)
+	}
+	drain(t, s)
+	flagged, err := s.Flagged(ctx, product, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	if err != nil || len(flagged) != 1 || len(flagged[0].Flags) != 1 || flagged[0].Flags[0].Detail != "down" {
+		t.Errorf("%+v, %v", flagged, err)
+	}
+	d, err := s.Session(ctx, engineer, "s", SessionView{})
+	if err != nil || d.Events != 5 {
+		t.Errorf("%d, %v", d.Events, err)
 	}
 }
 

@@ -30,9 +30,6 @@ const threadDays = 14
 func threadsOf(items []found, t *taking) map[string]thread {
 	said := map[string]thread{}
 	note := func(traceID string, speaks bool, from ...attrs) {
-		if !validTraceID(traceID) {
-			return
-		}
 		a := newBag(from...)
 		was := said[traceID]
 		was.TraceID = traceID
@@ -51,9 +48,9 @@ func threadsOf(items []found, t *taking) map[string]thread {
 	for _, item := range items {
 		switch {
 		case item.err != nil:
-		case item.span != nil:
+		case item.span != nil && (item.span.foreign || validTraceID(item.span.traceID)):
 			note(item.span.traceID, item.span.begun, item.span.attrs, item.span.origin.attrs)
-		case item.record != nil:
+		case item.record != nil && validTraceID(item.record.traceID):
 			note(item.record.traceID, item.record.speaks(), item.record.attrs, item.record.origin.attrs)
 		}
 	}

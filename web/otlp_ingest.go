@@ -128,8 +128,8 @@ func rpcCode(status int) int {
 	return 3
 }
 
-// scoresBatch takes the scores of a batch as Langfuse clients send it.
-func (s *site) scoresBatch(c *fiber.Ctx) error {
+// langfuseIngest takes a batch as Langfuse clients send it.
+func (s *site) langfuseIngest(c *fiber.Ctx) error {
 	store, err := s.events()
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (s *site) scoresBatch(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := store.IngestScores(c.UserContext(), actorOf(c), body)
+	receipt, err := store.IngestLangfuse(c.UserContext(), actorOf(c), body)
 	if err != nil {
 		return err
 	}
@@ -162,8 +162,30 @@ func (s *site) scoreIngest(c *fiber.Ctx) error {
 	return c.JSON(object{"id": id})
 }
 
+// annotationsIngest takes annotations of spans as Phoenix clients send them.
+func (s *site) annotationsIngest(c *fiber.Ctx) error {
+	store, err := s.events()
+	if err != nil {
+		return err
+	}
+	body, err := readBody(c, bodyLimits{})
+	if err != nil {
+		return err
+	}
+	ids, err := store.IngestAnnotations(c.UserContext(), actorOf(c), body)
+	if err != nil {
+		return err
+	}
+	taken := make([]object, len(ids))
+	for i, id := range ids {
+		taken[i] = object{"id": id}
+	}
+	return c.JSON(object{"data": taken})
+}
+
 const (
-	otlpAnswer = `{"type":"object","properties":{"partialSuccess":{"type":"object","properties":{
+	annotationsAnswer = `{"type":"object","required":["data"],"properties":{"data":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"}}}}}}`
+	otlpAnswer        = `{"type":"object","properties":{"partialSuccess":{"type":"object","properties":{
 	"rejectedSpans":{"type":"string"},"rejectedLogRecords":{"type":"string"},"errorMessage":{"type":"string"}}}}}`
 	scoresAnswer = `{"type":"object","required":["successes","errors"],"properties":{
 	"successes":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"status":{"type":"integer"}}}},
@@ -185,9 +207,13 @@ var otlpOperations = map[string]operation{
 		Body:    &content{Words: "an ExportTraceServiceRequest"},
 		Answers: map[int]content{200: {Words: "durable but for what partial_success counts", Schema: otlpAnswer}}},
 	"POST /api/public/ingestion": {
-		Summary: "Scores of Langfuse clients in batches. User feedback among them flags the answer it is about.",
-		Body:    &content{Words: `{"batch":[{"id","type":"score-create","timestamp","body"}]}`},
+		Summary: "Batches of Langfuse clients: traces, generations, spans, events and scores. User feedback among them flags the answer it is about.",
+		Body:    &content{Words: `{"batch":[{"id","type","timestamp","body"}]}`},
 		Answers: map[int]content{207: {Words: "item by item", Schema: scoresAnswer}}},
+	"POST /v1/span_annotations": {
+		Summary: "Annotations of spans as Phoenix clients send them. A person's are feedback on the answer, a machine's are kept beside it.",
+		Body:    &content{Words: `{"data":[{"span_id","name","annotator_kind","result":{"label"?,"score"?,"explanation"?}}]}`},
+		Answers: map[int]content{200: {Words: "durable", Schema: annotationsAnswer}, 404: {Words: "a span is not here; nothing was taken"}}},
 	"POST /api/public/scores": {
 		Summary: "One score of a Langfuse client.",
 		Body:    &content{Words: `{"id"?,"traceId"?,"observationId"?,"sessionId"?,"name","value","dataType"?,"comment"?}`},

@@ -440,7 +440,7 @@ func TestLangfuseClientsNeedOnlyTheAddress(t *testing.T) {
 	batch := b.send("POST", "/api/public/ingestion", strings.NewReader(`{"batch":[
 		{"id":"e1","type":"score-create","timestamp":"`+now.UTC().Format(time.RFC3339Nano)+`","body":{"id":"s1","traceId":"`+trace+`","name":"correctness","value":0.2}},
 		{"id":"e2","type":"generation-create","timestamp":"`+now.UTC().Format(time.RFC3339Nano)+`","body":{}}],"metadata":{}}`), http.Header{"Content-Type": {"application/json"}}).want(207)
-	want := `{"successes":[{"id":"e1","status":201}],"errors":[{"id":"e2","status":400,"message":"Invalid request data","error":"only scores are taken here: send traces as OpenTelemetry to /api/public/otel/v1/traces"}]}`
+	want := `{"successes":[{"id":"e1","status":201}],"errors":[{"id":"e2","status":400,"message":"Invalid request data","error":"the item has no id"}]}`
 	if batch.Body != want {
 		t.Errorf("want %s\ngot  %s", want, batch.Body)
 	}
