@@ -140,7 +140,7 @@ func (b *ingestBench) whole(ctx context.Context) error {
 		}
 	}
 	if b.o.overload > 0 {
-		if err := b.flood(ctx, fast.perSecond()); err != nil {
+		if err := b.flood(ctx); err != nil {
 			return err
 		}
 	}
@@ -506,12 +506,18 @@ func (b *ingestBench) caughtUp(ctx context.Context, patience time.Duration) erro
 	return nil
 }
 
-// flood offers three times what was taken and then a third of it, and measures
-// when all is as before.
-func (b *ingestBench) flood(ctx context.Context, capacity float64) error {
+// flood finds what the product takes when many send, offers three times that
+// and then a third of it, and measures when all is as before.
+func (b *ingestBench) flood(ctx context.Context) error {
+	most := b.sending(500, 32, 0)
+	timed, cancel := context.WithTimeout(ctx, 5*time.Second)
+	most.run(timed)
+	cancel()
+	capacity := most.perSecond()
+	b.say("\n32 senders for 5 s: %s", most)
 	b.say("\nThree times as much, %.0f events/s, for %s; load of the machine %s", 3*capacity, b.o.overload, machineLoad())
-	s := b.sending(500, 128, 3*capacity)
-	timed, cancel := context.WithTimeout(ctx, b.o.overload)
+	s := b.sending(500, 256, 3*capacity)
+	timed, cancel = context.WithTimeout(ctx, b.o.overload)
 	s.run(timed)
 	cancel()
 	b.say("  offered %.0f events/s", float64(s.offered)/s.elapsed.Seconds())
