@@ -56,12 +56,12 @@ func NewSet(box Sandbox) *Set {
 
 // all lists the validators, in the order pages show them.
 func all() []Validator {
-	return []Validator{formulaValidator(), sqlValidator(), codeValidator()}
+	return []Validator{formulaValidator(), sqlValidator(), codeValidator(), textValidator(), toolsValidator()}
 }
 
 // programs are what a child of the sandbox can be.
 func programs() []sandbox.Program {
-	return append([]sandbox.Program{formulaProgram, sqliteProgram}, codePrograms()...)
+	return append([]sandbox.Program{textProgram, formulaProgram, sqliteProgram}, codePrograms()...)
 }
 
 // Main is the sandbox's child when this program was started as one, and then

@@ -10,6 +10,7 @@ type Input struct {
 	Response         string   `json:"response"`
 	Context          []string `json:"context"`
 	RequiresCitation bool     `json:"requires_citation"`
+	Steps            []Step   `json:"steps"` // of a run of tools, instead
 }
 
 // Outcome is what came of it.
@@ -24,6 +25,9 @@ type Outcome struct {
 type Evidence struct {
 	Claims   []Claim   `json:"claims,omitempty"`
 	Findings []Finding `json:"findings,omitempty"`
+	Route    string    `json:"route,omitempty"` // of steps: continue, stop_and_review
+	Repeats  int       `json:"repeats,omitempty"`
+	Step     *Step     `json:"step,omitempty"`
 }
 
 // Claim is a part of the response that can be looked for. Start and End are
@@ -69,7 +73,7 @@ const (
 )
 
 // MaxText is the longest response, and the longest context together, in bytes.
-const MaxText = 1 << 20
+const MaxText = 256 << 10
 
 // maxClaims bounds what is shown and looked for.
 const maxClaims = 400

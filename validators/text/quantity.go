@@ -21,7 +21,7 @@ type quantity struct {
 	text       string
 }
 
-var numberForm = regexp.MustCompile(`(?i)([$€£¥]|\b(?:usd|eur|gbp|chf|jpy)\s?)?([-−]?(?:\d{1,3}(?:[,'  ]\d{3})+|\d+)(?:[.,]\d+)?)\s?(%|percent\b|per cent\b|percentage points?\b|pp\b)?(?:\s?(thousand|million|billion|trillion|k|m|mn|bn|tn)\b)?(?:\s?([$€£¥]|(?:usd|eur|gbp|chf|jpy|euros?|dollars?|pounds?)\b))?`)
+var numberForm = regexp.MustCompile(`(?i)([$€£¥]|\b(?:usd|eur|gbp|chf|jpy)\s?)?([-−]?(?:\d{1,3}(?:[,.'  ]\d{3})+|\d+)(?:[.,]\d+)?)\s?(%|percent\b|per cent\b|percentage points?\b|pp\b)?(?:\s?(thousand|million|billion|trillion|k|m|mn|bn|tn)\b)?(?:\s?([$€£¥]|(?:usd|eur|gbp|chf|jpy|euros?|dollars?|pounds?)\b))?`)
 
 var scales = map[string]float64{"thousand": 1e3, "k": 1e3, "million": 1e6, "m": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "tn": 1e12}
 
