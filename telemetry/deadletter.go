@@ -233,11 +233,12 @@ func (s *Store) replayOne(ctx context.Context, tx pgx.Tx, t *taking, l DeadLette
 	if r == nil {
 		return "refused", nil
 	}
+	rows := []*row{r}
 	if l.Origin == AtDoor {
 		if _, err := tx.Exec(ctx, `SELECT open_inbox_day($1)`, day(t.now)); err != nil {
 			return "", err
 		}
-		fresh, err := t.claimIDs(ctx, tx, []uuid.UUID{r.EventID})
+		fresh, err := t.claimIDs(ctx, tx, rows)
 		if err != nil {
 			return "", err
 		}
@@ -245,9 +246,5 @@ func (s *Store) replayOne(ctx context.Context, tx pgx.Tx, t *taking, l DeadLette
 			return "duplicate", nil
 		}
 	}
-	if _, err := s.seal(ctx, tx, []*row{r}); err != nil {
-		return "", err
-	}
-	body, size := pack([]*row{r})
-	return "accepted", s.enqueue(ctx, tx, []packed{{t, 1, body, size}})
+	return "accepted", s.enqueue(ctx, tx, t, rows)
 }

@@ -32,8 +32,7 @@ type Input struct {
 	// it was stored: a fail may then be the redaction's.
 	Redacted bool `json:"-"`
 
-	fixture *held         // the fixture the artifact names, where it was found
-	within  time.Duration // of a canary that must be late: it need not be for long
+	within time.Duration // of a canary that must be late: it need not be for long
 }
 
 // maxInput is the largest input that is looked at, in bytes.
@@ -103,9 +102,6 @@ func (in Input) Hash() (string, error) {
 		}
 		fmt.Fprintf(sum, "%d:", len(canonical))
 		sum.Write(canonical)
-	}
-	if in.fixture != nil {
-		sum.Write([]byte(in.fixture.Hash))
 	}
 	if in.Redacted {
 		sum.Write([]byte("redacted"))

@@ -52,7 +52,11 @@ func startOf(start bool) []templ.Component {
 }
 
 func (p queuePage) actions() []templ.Component {
-	actions := []templ.Component{ui.Button{Label: "Guide", URL: "/guides/" + pathPart(p.TaskClass)}}
+	var actions []templ.Component
+	if p.Rules {
+		actions = append(actions, ui.Button{Label: "Rules", URL: "/queues/" + p.Slug + "/rules"})
+	}
+	actions = append(actions, ui.Button{Label: "Guide", URL: "/guides/" + pathPart(p.TaskClass)})
 	if p.Start {
 		actions = append(actions, queueNext{Slug: p.Slug, Label: "Start labeling", Main: true})
 	}

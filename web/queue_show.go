@@ -23,6 +23,7 @@ type queuePage struct {
 	TaskClass string
 	Title     string
 	Start     bool
+	Rules     bool // the reader may see them
 	Empty     *ui.Empty
 	Stats     ui.Stats
 	Bar       ui.StackBar
@@ -31,6 +32,7 @@ type queuePage struct {
 	Chart     *ui.LineChart
 	Mix       string
 	Filled    string
+	Try       string // address of a dry run of its rules
 	Adjudge   string
 }
 
@@ -65,7 +67,7 @@ func (s *site) queueShow(c *fiber.Ctx) error {
 	if shown.Counts, err = labels.Counts(ctx, actor, queue); err != nil {
 		return err
 	}
-	if shown.Rule, err = labels.Rule(ctx, actor, queue.ID); err != nil {
+	if shown.Rules, err = labels.Rules(ctx, actor, queue); err != nil {
 		return err
 	}
 	if shown.Guide, err = labels.GuideOf(ctx, actor, queue.TaskClass); err != nil {
@@ -92,7 +94,8 @@ func (s *site) queueShow(c *fiber.Ctx) error {
 	if shown.Here, err = labels.Here(ctx, actor, queue, midnight(s.now(), s.reader(visitorOf(c)).Zone)); err != nil {
 		return err
 	}
-	shown.Adjudicates = actor.May(auth.Adjudicate)
+	shown.Adjudicates, shown.Configures = actor.May(auth.Adjudicate), actor.May(auth.Configure)
+	shown.SeesRules = actor.May(auth.SeeMeasures)
 	page := ui.Page{Title: queue.Title, Nav: "queues", Back: &ui.Link{Text: "Queues", URL: "/queues"}, Toast: s.afterToast(c, filter.After)}
 	return s.page(c, page, buildQueue(shown, filter).draw())
 }
@@ -117,7 +120,7 @@ type shownQueue struct {
 	Queue       labeling.Queue
 	Summary     labeling.Summary
 	Counts      labeling.Counts
-	Rule        labeling.Rule
+	Rules       []labeling.RuleDoings
 	Guide       labeling.Guide
 	Gain, Other labeling.Gain // with its own measurement share, and with 40 %
 	Items       []labeling.Brief
@@ -126,6 +129,8 @@ type shownQueue struct {
 	Elsewhere   *labeling.Summary
 	Labels      bool
 	Adjudicates bool
+	Configures  bool
+	SeesRules   bool
 	Now         time.Time
 }
 
@@ -146,11 +151,18 @@ func buildQueue(q shownQueue, filter queueFilter) queuePage {
 		table := queueTable(q, filter)
 		p.Table = &table
 	}
+	p.Rules = q.SeesRules
 	p.Chart, p.Mix = hourBuys(q)
 	if len(q.Here) > 0 {
 		p.Here = whoIsHere(q.Here, q.Now)
 	}
-	p.Filled = filledBy(q.Queue, q.Rule)
+	p.Filled = filledBy(q.Queue, q.Rules)
+	if q.Configures {
+		p.Try = "/queues/" + q.Queue.Slug + "/rules"
+		if q.Queue.Kind == "standard" {
+			p.Try += "?days=7"
+		}
+	}
 	if q.Adjudicates && q.Summary.Split > 0 {
 		p.Adjudge = ui.CountOf(q.Summary.Split, "item needs", "items need") + " a decision"
 	}
@@ -316,14 +328,19 @@ func whoIsHere(here []labeling.Worker, now time.Time) *ui.Facts {
 	return facts
 }
 
-func filledBy(queue labeling.Queue, rule labeling.Rule) string {
-	text := taskClassWords(queue.TaskClass) + ", any flag, consent redacted or full"
-	for _, class := range labeling.Classes {
-		if limit, capped := rule.Cap(class); capped {
-			text += fmt.Sprintf(", at most %s %s a day", ui.Count(limit), classNouns[class])
+// filledBy says what fills the queue, and what that did last.
+func filledBy(queue labeling.Queue, rules []labeling.RuleDoings) string {
+	text := taskClassWords(queue.TaskClass) + ", consent redacted or full."
+	for _, r := range rules {
+		text += " " + capital(ruleName(r.Part)) + ": " + takes(r.Rule) + "."
+		if r.Decided > 0 {
+			text += fmt.Sprintf(" %s added, %s left out in 7 days.", ui.Count(r.Added), ui.Count(r.LeftOut))
 		}
 	}
-	return text + fmt.Sprintf(", measurement share %d %%. Set by %s.", int(100*queue.MeasurementShare), rule.Author)
+	if len(rules) == 0 {
+		text += " No rule fills it yet."
+	}
+	return text
 }
 
 // queueNext reserves the next item of a queue and leads to it.

@@ -240,11 +240,10 @@ func stateSign(c validators.Card) templ.Component {
 }
 
 func (p validatorsPage) actions() []templ.Component {
-	fixtures := ui.Button{Label: "Fixtures", URL: "/fixtures"}
 	if !p.Tried {
-		return []templ.Component{fixtures}
+		return nil
 	}
-	return []templ.Component{fixtures, selfTest()}
+	return []templ.Component{selfTest()}
 }
 
 // validatorsExamine tries the sandbox and every canary now.
