@@ -121,8 +121,9 @@ type LetterPage struct {
 }
 
 // DeadLetters lists refused events, newest first, those replayed well left
-// out. before is the id of the last letter seen, 0 for the newest.
-func (s *Store) DeadLetters(ctx context.Context, actor auth.Actor, before int64, limit int) (LetterPage, error) {
+// out; with a reason only those refused for it. before is the id of the last
+// letter seen, 0 for the newest.
+func (s *Store) DeadLetters(ctx context.Context, actor auth.Actor, reason string, before int64, limit int) (LetterPage, error) {
 	if err := actor.Require(auth.ImportLabels); err != nil {
 		return LetterPage{}, err
 	}
@@ -132,8 +133,9 @@ func (s *Store) DeadLetters(ctx context.Context, actor auth.Actor, before int64,
 		FROM dead_letters
 		WHERE ($1 = 0 OR id < $1)
 		  AND outcome IS DISTINCT FROM 'accepted'
+		  AND ($3 = '' OR reason = $3)
 		ORDER BY id DESC
-		LIMIT $2`, before, limit+1)
+		LIMIT $2`, before, limit+1, reason)
 	if err != nil {
 		return LetterPage{}, err
 	}
@@ -145,7 +147,7 @@ func (s *Store) DeadLetters(ctx context.Context, actor auth.Actor, before int64,
 	if len(letters) > limit {
 		page.Letters, page.Older = letters[:limit], letters[limit-1].ID
 	}
-	err = s.DB.QueryRow(ctx, `SELECT count(*) FROM dead_letters WHERE outcome IS DISTINCT FROM 'accepted'`).Scan(&page.Total)
+	err = s.DB.QueryRow(ctx, `SELECT count(*) FROM dead_letters WHERE outcome IS DISTINCT FROM 'accepted' AND ($1 = '' OR reason = $1)`, reason).Scan(&page.Total)
 	return page, err
 }
 
@@ -178,42 +180,133 @@ func (s *Store) Replay(ctx context.Context, actor auth.Actor, id int64) (outcome
 	if err := actor.Require(auth.ImportLabels); err != nil {
 		return "", err
 	}
-	l, err := letter(ctx, s.DB, id)
-	if err != nil {
-		return "", err
+	if err := s.openDays(ctx, s.now()); err != nil {
+		return "", unavailable("open a day of the inbox", err)
 	}
+	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT FROM dead_letters WHERE id = $1 FOR UPDATE`, id); err != nil {
+			return err
+		}
+		l, err := letter(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		outcome, err = s.replay(ctx, tx, actor, l)
+		return err
+	})
+	return outcome, err
+}
+
+func (s *Store) replay(ctx context.Context, tx pgx.Tx, actor auth.Actor, l DeadLetter) (string, error) {
 	if l.Outcome != nil && *l.Outcome != "refused" {
-		return "", fault.Say(fault.Conflict, "Letter %d was replayed already.", id)
+		return "", fault.Say(fault.Conflict, "Letter %d was replayed already.", l.ID)
 	}
 	if l.Body == "" {
-		return "", fault.Say(fault.Conflict, "Letter %d has no body: its key's consent allows no text to be kept, so only its sender can send it again.", id)
+		return "", fault.Say(fault.Conflict, "Letter %d has no body: its key's consent allows no text to be kept, so only its sender can send it again.", l.ID)
 	}
 	t, err := s.taking(ctx, auth.Actor{Kind: auth.Key, ID: l.KeyID})
 	if err != nil {
 		return "", err
 	}
-	t.seals = false // what a letter holds was redacted: it is raw text no longer
 	r, why := t.reread(l)
-	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
-		if outcome, err = s.replayOne(ctx, tx, t, l, r); err != nil {
-			return err
-		}
-		reason := l.Reason
-		if why != nil {
-			reason = why.Error()
-		}
-		_, err := tx.Exec(ctx, `
-			UPDATE dead_letters
-			SET replayed_at = now(), replayed_by = $2, outcome = $3, reason = $4
-			WHERE id = $1`, id, actor.Name, outcome, reason)
-		if err != nil {
-			return err
-		}
-		return audit.Record(ctx, tx, audit.Entry{
-			Actor: actor, Action: "deadletter.replay", Object: fmt.Sprintf("deadletter/%d", id), What: outcome,
-		})
+	outcome, err := s.replayOne(ctx, tx, t, l, r)
+	if err != nil {
+		return "", err
+	}
+	reason := l.Reason
+	if why != nil {
+		reason = why.Error()
+	}
+	_, err = tx.Exec(ctx, `
+		UPDATE dead_letters
+		SET replayed_at = now(), replayed_by = $2, outcome = $3, reason = $4
+		WHERE id = $1`, l.ID, actor.Name, outcome, reason)
+	if err != nil {
+		return "", err
+	}
+	return outcome, audit.Record(ctx, tx, audit.Entry{
+		Actor: actor, Action: "deadletter.replay", Object: fmt.Sprintf("deadletter/%d", l.ID), What: outcome,
 	})
-	return outcome, err
+}
+
+// Replayed counts what came of letters that were replayed together.
+type Replayed struct {
+	Accepted, Duplicate, Refused int
+	Bodyless                     int // cannot be replayed: no body was kept
+}
+
+// lettersAtOnce bounds one ReplayAlike.
+const lettersAtOnce = 2_000
+
+// ReplayAlike sends in again every letter with the reason that this one has,
+// the oldest 2,000 of them. Each is replayed by itself, so what was done when
+// it is interrupted stays done; what was accepted once is not sent again.
+func (s *Store) ReplayAlike(ctx context.Context, actor auth.Actor, id int64) (Replayed, error) {
+	l, err := s.DeadLetter(ctx, actor, id)
+	if err != nil {
+		return Replayed{}, err
+	}
+	rows, err := s.DB.Query(ctx, `
+		SELECT id
+		FROM dead_letters
+		WHERE reason = $1 AND (outcome IS NULL OR outcome = 'refused') AND body != ''
+		ORDER BY id
+		LIMIT $2`, l.Reason, lettersAtOnce)
+	if err != nil {
+		return Replayed{}, err
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return Replayed{}, err
+	}
+	var done Replayed
+	for _, id := range ids {
+		outcome, err := s.Replay(ctx, actor, id)
+		switch {
+		case fault.Of(err) == fault.Conflict: // somebody else was faster
+		case err != nil:
+			return done, err
+		case outcome == "accepted":
+			done.Accepted++
+		case outcome == "duplicate":
+			done.Duplicate++
+		default:
+			done.Refused++
+		}
+	}
+	err = s.DB.QueryRow(ctx, `
+		SELECT count(*)
+		FROM dead_letters
+		WHERE reason = $1 AND outcome IS NULL AND body = ''`, l.Reason).Scan(&done.Bodyless)
+	return done, err
+}
+
+// LetterReason is a reason with how much of it there is.
+type LetterReason struct {
+	Reason  string    `db:"reason"`
+	Letters int64     `db:"letters"`
+	Times   int64     `db:"times"` // events refused for it
+	Last    time.Time `db:"last"`
+	Newest  int64     `db:"newest"` // id of its newest letter
+}
+
+// LetterReasons lists why events were refused, the most frequent first, those
+// replayed well left out: at most 100.
+func (s *Store) LetterReasons(ctx context.Context, actor auth.Actor) ([]LetterReason, error) {
+	if err := actor.Require(auth.ImportLabels); err != nil {
+		return nil, err
+	}
+	rows, err := s.DB.Query(ctx, `
+		SELECT reason, count(*) AS letters, sum(times)::bigint AS times, max(at) AS last, max(id) AS newest
+		FROM dead_letters
+		WHERE outcome IS DISTINCT FROM 'accepted'
+		GROUP BY reason
+		ORDER BY letters DESC, reason
+		LIMIT 100`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[LetterReason])
 }
 
 // reread decodes a letter's body: at the door that is what was sent, from
@@ -235,9 +328,6 @@ func (s *Store) replayOne(ctx context.Context, tx pgx.Tx, t *taking, l DeadLette
 	}
 	rows := []*row{r}
 	if l.Origin == AtDoor {
-		if _, err := tx.Exec(ctx, `SELECT open_inbox_day($1)`, day(t.now)); err != nil {
-			return "", err
-		}
 		fresh, err := t.claimIDs(ctx, tx, rows)
 		if err != nil {
 			return "", err

@@ -163,7 +163,7 @@ func TestPoisonIsBuriedAndItsNeighboursLand(t *testing.T) {
 	if done := drain(t, s); done.Events != 2 || done.Dead != 3 {
 		t.Errorf("want 2 landed and 3 buried, got %+v", done)
 	}
-	page, err := s.DeadLetters(context.Background(), engineer, 0, 10)
+	page, err := s.DeadLetters(context.Background(), engineer, "", 0, 10)
 	if err != nil || page.Total != 3 {
 		t.Fatalf("want 3 letters, got %+v, %v", page, err)
 	}
@@ -221,7 +221,7 @@ func TestDataClickhouseRefusesIsFoundByHalving(t *testing.T) {
 		t.Errorf("its neighbours are stored, got %v", readable)
 	}
 	ctx := context.Background()
-	page, err := s.DeadLetters(ctx, engineer, 0, 10)
+	page, err := s.DeadLetters(ctx, engineer, "", 0, 10)
 	if err != nil || page.Total != 1 || page.Letters[0].Reason != "ClickHouse refused the event: its session_id cannot be encoded" {
 		t.Fatalf("the letter names the reason: %+v, %v", page, err)
 	}
@@ -239,7 +239,7 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 	s := newStore(t)
 	ctx := context.Background()
 	send(t, s, answer("a", noon, `,"route":"fly","response":"mail maya@example.com"`))
-	page, err := s.DeadLetters(ctx, engineer, 0, 10)
+	page, err := s.DeadLetters(ctx, engineer, "", 0, 10)
 	if err != nil || len(page.Letters) != 1 || strings.Contains(page.Letters[0].Body, "maya@") {
 		t.Fatalf("a letter's body is redacted: %+v, %v", page, err)
 	}
@@ -262,6 +262,41 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 	drain(t, s)
 	if got := ask[string](t, s, "SELECT response FROM events FINAL"); got != "mail [EMAIL]" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestAllLettersOfAReasonAreReplayedOnce(t *testing.T) {
+	s := newStore(t)
+	ctx := context.Background()
+	for i := range 5 {
+		send(t, s, answer(fmt.Sprint("s", i), noon, `,"route":"fly"`))
+	}
+	send(t, s, answer("other", noon, `,"impact":9`))
+	send(t, s, answer("s0", noon, `,"route":"fly"`)) // once more: the same letter
+	setTerms(t, s, StrictTerms)
+	send(t, s, answer("quiet", noon, `,"route":"fly"`))
+	reasons, err := s.LetterReasons(ctx, engineer)
+	if err != nil || len(reasons) != 2 || reasons[0].Letters != 6 || reasons[0].Times != 7 || reasons[1].Letters != 1 {
+		t.Fatalf("%+v, %v", reasons, err)
+	}
+	page, err := s.DeadLetters(ctx, engineer, reasons[0].Reason, 0, 3)
+	if err != nil || page.Total != 6 || len(page.Letters) != 3 || page.Older == 0 {
+		t.Errorf("%+v, %v", page, err)
+	}
+	// Two of them would be taken by now, and these two are one event.
+	if _, err := s.DB.Exec(ctx, `UPDATE dead_letters SET body = replace(replace(body, '"fly"', '"serve"'), 's1', 's2') WHERE body LIKE '%"s1"%' OR body LIKE '%"s2"%'`); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []Replayed{{Accepted: 1, Duplicate: 1, Refused: 3, Bodyless: 1}, {Refused: 3, Bodyless: 1}} {
+		if got, err := s.ReplayAlike(ctx, engineer, reasons[0].Newest); err != nil || got != want {
+			t.Errorf("time %d: want %+v, got %+v, %v", i, want, got, err)
+		}
+	}
+	if _, err := s.ReplayAlike(ctx, labeler, reasons[0].Newest); !errors.Is(err, fault.Denied) {
+		t.Errorf("replaying needs the role, got %v", err)
+	}
+	if done := drain(t, s); done.Events != 1 {
+		t.Errorf("one event came of it, got %d", done.Events)
 	}
 }
 

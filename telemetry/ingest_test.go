@@ -56,7 +56,7 @@ func TestBadEventCostsItsNeighboursNothing(t *testing.T) {
 	if fmt.Sprint(want) != fmt.Sprint(receipt) {
 		t.Errorf("want %+v, got %+v", want, receipt)
 	}
-	letters, err := s.DeadLetters(context.Background(), engineer, 0, 10)
+	letters, err := s.DeadLetters(context.Background(), engineer, "", 0, 10)
 	if err != nil || letters.Total != 2 {
 		t.Errorf("refused events are kept with their reason: %+v, %v", letters, err)
 	}

@@ -3,6 +3,8 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/a-h/templ"
@@ -16,6 +18,8 @@ import (
 // one that is looked at.
 type deadLettersPage struct {
 	Sub     string
+	Crumbs  []ui.Link // where only one reason is shown
+	Reasons *ui.Table // nil where there is one reason at most
 	Table   ui.Table
 	Letter  *deadLetter
 	Waiting string
@@ -28,23 +32,51 @@ type deadLetter struct {
 	Body   templ.Component
 	Replay string // address; "" where it cannot be
 	Why    string // why not
+	All    string // address that replays all of its reason; "" where it is the only one
+	AllOf  string // the words on that button
 }
 
 const lettersShown = 50
+
+// lettersQuery is what of the letters is looked at.
+type lettersQuery struct {
+	Reason string `query:"reason"`
+	Before int64  `query:"before"`
+	Letter int64  `query:"letter"`
+}
+
+func (q lettersQuery) url(change func(*lettersQuery)) string {
+	change(&q)
+	values := url.Values{}
+	if q.Reason != "" {
+		values.Set("reason", q.Reason)
+	}
+	if q.Before != 0 {
+		values.Set("before", strconv.FormatInt(q.Before, 10))
+	}
+	if q.Letter != 0 {
+		values.Set("letter", strconv.FormatInt(q.Letter, 10))
+	}
+	if len(values) == 0 {
+		return "/deadletters"
+	}
+	return "/deadletters?" + values.Encode()
+}
 
 func (s *site) deadLettersShow(c *fiber.Ctx) error {
 	store, err := s.events()
 	if err != nil {
 		return err
 	}
-	var q struct {
-		Before int64 `query:"before"`
-		Letter int64 `query:"letter"`
-	}
+	var q lettersQuery
 	if err := readQuery(c, &q); err != nil {
 		return err
 	}
-	page, err := store.DeadLetters(c.UserContext(), actorOf(c), q.Before, lettersShown)
+	page, err := store.DeadLetters(c.UserContext(), actorOf(c), q.Reason, q.Before, lettersShown)
+	if err != nil {
+		return err
+	}
+	reasons, err := store.LetterReasons(c.UserContext(), actorOf(c))
 	if err != nil {
 		return err
 	}
@@ -52,13 +84,13 @@ func (s *site) deadLettersShow(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	p := buildDeadLetters(page, waiting, q.Before, q.Letter)
+	p := buildDeadLetters(page, reasons, waiting, q)
 	if q.Letter != 0 {
 		letter, err := store.DeadLetter(c.UserContext(), actorOf(c), q.Letter)
 		if err != nil {
 			return err
 		}
-		p.Letter = buildDeadLetter(letter)
+		p.Letter = buildDeadLetter(letter, reasons)
 	}
 	return s.page(c, ui.Page{Title: "Dead letters", Nav: "audit"}, p.draw())
 }
@@ -87,13 +119,45 @@ func (s *site) deadLetterReplay(c *fiber.Ctx) error {
 	return s.see(c, letterURL(id))
 }
 
+// deadLettersReplay sends in again every letter of one letter's reason.
+func (s *site) deadLettersReplay(c *fiber.Ctx) error {
+	store, err := s.events()
+	if err != nil {
+		return err
+	}
+	id, err := idParam(c, "letter")
+	if err != nil {
+		return err
+	}
+	done, err := store.ReplayAlike(c.UserContext(), actorOf(c), id)
+	if err != nil {
+		return err
+	}
+	s.say(c, replayedWords(done))
+	return s.see(c, letterURL(id))
+}
+
+func replayedWords(r telemetry.Replayed) string {
+	words := fmt.Sprintf("%s: %d accepted, %d duplicate, %d refused again.", ui.CountOf(r.Accepted+r.Duplicate+r.Refused, "letter"), r.Accepted, r.Duplicate, r.Refused)
+	if r.Bodyless > 0 {
+		words += fmt.Sprintf(" %d have no body, so only their senders can send them again.", r.Bodyless)
+	}
+	return words
+}
+
 func letterURL(id int64) string { return "/deadletters?letter=" + strconv.FormatInt(id, 10) }
 
-func buildDeadLetters(page telemetry.LetterPage, waiting telemetry.Waiting, before, shown int64) deadLettersPage {
+func buildDeadLetters(page telemetry.LetterPage, reasons []telemetry.LetterReason, waiting telemetry.Waiting, q lettersQuery) deadLettersPage {
 	p := deadLettersPage{
 		Sub: ui.CountOf(int(page.Total), "event") + " refused. Their senders were told, or they could not be stored.",
 		Table: ui.Table{ID: "letters", Caption: "Dead letters", Columns: []ui.Column{
 			{Label: "Last came"}, {Label: "Letter"}, {Label: "Where"}, {Label: "Reason", Wide: true}, {Label: "Times", Right: true}, {Label: "Replayed"}}},
+	}
+	if q.Reason != "" {
+		p.Crumbs = []ui.Link{{Text: "All reasons", URL: "/deadletters"}}
+		p.Sub = ui.CountOf(int(page.Total), "letter") + " for this reason: " + q.Reason + "."
+	} else if len(reasons) > 1 {
+		p.Reasons = reasonTable(reasons)
 	}
 	if waiting.Events > 0 {
 		p.Waiting = ui.CountOf(int(waiting.Events), "event") + " acknowledged and on the way to be readable."
@@ -103,8 +167,8 @@ func buildDeadLetters(page telemetry.LetterPage, waiting telemetry.Waiting, befo
 		if l.Outcome != nil {
 			replayed = ui.Text(*l.Outcome)
 		}
-		p.Table.Rows = append(p.Table.Rows, ui.Row{URL: letterURL(l.ID), Current: l.ID == shown, Cells: []templ.Component{
-			ui.Time{At: l.At, Style: ui.DayTime}, ui.Link{Text: strconv.FormatInt(l.ID, 10), URL: letterURL(l.ID), Plain: true},
+		p.Table.Rows = append(p.Table.Rows, ui.Row{URL: q.url(func(q *lettersQuery) { q.Letter = l.ID }), Current: l.ID == q.Letter, Cells: []templ.Component{
+			ui.Time{At: l.At, Style: ui.DayTime}, ui.Link{Text: strconv.FormatInt(l.ID, 10), URL: q.url(func(q *lettersQuery) { q.Letter = l.ID }), Plain: true},
 			ui.Soft(originWords(l.Origin)), ui.Text(l.Reason), ui.Text(ui.Count(l.Times)), replayed}})
 	}
 	if len(page.Letters) == 0 {
@@ -112,13 +176,24 @@ func buildDeadLetters(page telemetry.LetterPage, waiting telemetry.Waiting, befo
 		return p
 	}
 	p.Table.Foot = &ui.Foot{Shown: ui.OutOf(len(page.Letters), int(page.Total)), Hints: true}
-	if before != 0 {
-		p.Table.Foot.Newer = "/deadletters"
+	if q.Before != 0 {
+		p.Table.Foot.Newer = q.url(func(q *lettersQuery) { q.Before, q.Letter = 0, 0 })
 	}
 	if page.Older != 0 {
-		p.Table.Foot.Older = "/deadletters?before=" + strconv.FormatInt(page.Older, 10)
+		p.Table.Foot.Older = q.url(func(q *lettersQuery) { q.Before, q.Letter = page.Older, 0 })
 	}
 	return p
+}
+
+func reasonTable(reasons []telemetry.LetterReason) *ui.Table {
+	t := &ui.Table{ID: "reasons", Caption: "Reasons", Columns: []ui.Column{
+		{Label: "Reason", Wide: true}, {Label: "Letters", Right: true}, {Label: "Events", Right: true}, {Label: "Last came"}}}
+	for _, r := range reasons {
+		at := lettersQuery{}.url(func(q *lettersQuery) { q.Reason = r.Reason })
+		t.Rows = append(t.Rows, ui.Row{URL: at, Cells: []templ.Component{
+			ui.Link{Text: r.Reason, URL: at, Plain: true}, ui.Text(ui.Count(int(r.Letters))), ui.Text(ui.Count(int(r.Times))), ui.Time{At: r.Last, Style: ui.DayTime}}})
+	}
+	return t
 }
 
 func originWords(o telemetry.Origin) string {
@@ -128,7 +203,7 @@ func originWords(o telemetry.Origin) string {
 	return "at the door"
 }
 
-func buildDeadLetter(l telemetry.DeadLetter) *deadLetter {
+func buildDeadLetter(l telemetry.DeadLetter, reasons []telemetry.LetterReason) *deadLetter {
 	d := &deadLetter{
 		Title: "Letter " + strconv.FormatInt(l.ID, 10),
 		Facts: ui.Facts{Small: true, Items: []ui.Fact{
@@ -145,6 +220,11 @@ func buildDeadLetter(l telemetry.DeadLetter) *deadLetter {
 			by = ", by " + *l.ReplayedBy
 		}
 		d.Facts.Items = append(d.Facts.Items, ui.Fact{Term: "Replayed", Value: ui.Text(*l.Outcome + by)})
+	}
+	i := slices.IndexFunc(reasons, func(r telemetry.LetterReason) bool { return r.Reason == l.Reason })
+	if i >= 0 && reasons[i].Letters > 1 {
+		d.All = "/deadletters/" + strconv.FormatInt(l.ID, 10) + "/replay-alike"
+		d.AllOf = "Send all " + ui.Count(int(reasons[i].Letters)) + " of this reason in again"
 	}
 	switch {
 	case l.Outcome != nil && *l.Outcome != "refused":

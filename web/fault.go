@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"assay/internal/fault"
+	"assay/internal/postgres"
 )
 
 // status is the one table from kinds of fault to HTTP.
@@ -98,6 +99,8 @@ func answerOf(err error) trouble {
 			t.after = 5 * time.Second
 		}
 		return t
+	case postgres.Away(err):
+		return trouble{fiber.StatusServiceUnavailable, fault.Unavailable, "The database does not answer. Try again in a while.", 5 * time.Second}
 	case errors.As(err, &f):
 		return trouble{code: f.Code, kind: kindOf(f.Code), words: wordsOfStatus(f.Code)}
 	}

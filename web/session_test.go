@@ -277,6 +277,38 @@ func TestDeadLettersAreInspectedAndReplayed(t *testing.T) {
 		t.Errorf("what came of it is said: %s", clip(got, 500))
 	}
 	w.as(auth.Reviewer).get("/deadletters").want(403)
+
+	// Several of one reason are sent in together.
+	for i := range 3 {
+		w.sender().send("POST", "/v1/events", strings.NewReader(w.eventLine("outcome", fmt.Sprint("t", i), 0, `,"impact":9`)), nil).want(202)
+	}
+	list = engineer.get("/deadletters").want(200)
+	if got := list.text("#reasons tbody"); !strings.Contains(got, "impact must be a whole number from 1 to 5") || !strings.Contains(got, "3") {
+		t.Errorf("reasons are counted: %s", got)
+	}
+	some := engineer.get(list.attr("#reasons tbody a", "href")).want(200)
+	if got := some.text("main"); !strings.Contains(got, "3 letters for this reason") {
+		t.Errorf("only they are shown: %s", clip(got, 300))
+	}
+	open = some.attr("#letters tbody a", "href")
+	all := engineer.get(open).want(200).attr("main form[action$='/replay-alike']", "action")
+	engineer.post(all, nil).want(303)
+	if got := engineer.get(open).want(200).text("body"); !strings.Contains(got, "3 letters: 0 accepted, 0 duplicate, 3 refused again.") {
+		t.Errorf("what came of them is said: %s", clip(got, 800))
+	}
+	w.as(auth.Reviewer).post(all, nil).want(403)
+}
+
+func TestADatabaseThatIsAwayIsSaidWithAWait(t *testing.T) {
+	w := newTelemetryWorld(t)
+	b := w.sender()
+	w.pool.Close()
+	for path, kind := range map[string]string{"/v1/events": "application/json", "/v1/traces": "application/x-protobuf", "/v1/logs": "application/json", "/api/public/ingestion": "application/json"} {
+		answer := b.send("POST", path, strings.NewReader("{}"), http.Header{"Content-Type": {kind}}).want(503)
+		if answer.Header.Get("Retry-After") != "5" {
+			t.Errorf("%s: Retry-After %q", path, answer.Header.Get("Retry-After"))
+		}
+	}
 }
 
 func TestLatencyOfSimpleQueriesIsAFigure(t *testing.T) {

@@ -169,6 +169,7 @@ func routes() []route {
 		{"POST", "/views/:view/delete", may(auth.SeeSessions).personOnly(), (*site).viewDelete},
 		{"GET", "/deadletters", may(auth.ImportLabels).personOnly(), (*site).deadLettersShow},
 		{"POST", "/deadletters/:letter/replay", may(auth.ImportLabels).personOnly(), (*site).deadLetterReplay},
+		{"POST", "/deadletters/:letter/replay-alike", may(auth.ImportLabels).personOnly(), (*site).deadLettersReplay},
 
 		// Raw text, with two people.
 		{"GET", "/reveals", may(auth.SeeReveals).personOnly(), (*site).revealsShow},
