@@ -22,6 +22,7 @@ type Language struct {
 var Languages = []Language{
 	{Name: "python", Also: []string{"py", "python3"}, Version: Python.Version, Program: PythonProgram, Missing: Python.Missing},
 	{Name: "javascript", Also: []string{"js", "node", "ecmascript"}, Version: QuickJS.Version, Program: JavaScriptProgram, Missing: QuickJS.Missing},
+	{Name: "bash", Also: []string{"sh", "shell"}, Version: shellVersion, Program: BashProgram, Missing: func() error { return nil }},
 }
 
 // Named finds a language by any of its names, in any case.
@@ -63,5 +64,8 @@ var Canaries = []Canary{
 	{"javascript", "invented function", "const f = (x) => Math.clamp(x, 0, 1)", "f", "console.assert(f(2) === 1)", fail, ReasonInvented},
 	{"javascript", "overwrites comparison", "console.assert = () => {}; JSON.stringify = () => '1'; Object.is = () => true\nfunction add() { return 0 }", "add", "console.assert(add(1, 2) === 3)", fail, ReasonAssertion},
 	{"javascript", "a gigabyte", "const f = () => new Uint8Array(2 ** 30).length", "f", "console.assert(f() === 2 ** 30)", inconclusive, ReasonMemory},
+	{"bash", "right", "add() { echo $(( $1 + $2 )); }", "add", "[[ $(add 1 2) == 3 ]] || exit 1", pass, ReasonHeld},
+	{"bash", "wrong", "add() { echo $(( $1 - $2 )); }", "add", "[[ $(add 1 2) == 3 ]] || exit 1", fail, ReasonAssertion},
+	{"bash", "reads a file", "f() { read -r x < /etc/passwd; echo $x; }", "f", "[[ $(f) != '' ]] || exit 1", inconclusive, ReasonEnvironment},
 	{"python", "a gigabyte", "def f():\n    return len(bytearray(1 << 30))", "f", "assert f() == 1 << 30", inconclusive, ReasonMemory},
 }

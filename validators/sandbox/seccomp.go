@@ -96,6 +96,13 @@ func filter() []bpf.Instruction {
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: ^uint32(bookkeeping)},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: threadFlags, SkipFalse: 1},
 		allow, refuse)
+	// Looking at a descriptor's flags and setting them, as Go does with pipes;
+	// not whom it signals.
+	on(unix.SYS_FCNTL,
+		bpf.LoadAbsolute{Off: argLow(1), Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.F_GETFL, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.F_SETFL, SkipFalse: 1},
+		allow, refuse)
 	// clone3 hides its flags behind a pointer; its absence makes callers use
 	// clone.
 	on(unix.SYS_CLONE3, bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)})
