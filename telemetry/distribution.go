@@ -146,3 +146,20 @@ func (d Distribution) AtLeast(v int64) int {
 	}
 	return d.N() - int(d.Upto[i-1])
 }
+
+// Joined is several distributions as one.
+func Joined(all ...Distribution) Distribution {
+	counts := map[int64]uint64{}
+	for _, d := range all {
+		before := int64(0)
+		for i, v := range d.Values {
+			counts[v] += uint64(d.Upto[i] - before)
+			before = d.Upto[i]
+		}
+	}
+	values, times := make([]int64, 0, len(counts)), make([]uint64, 0, len(counts))
+	for v, n := range counts {
+		values, times = append(values, v), append(times, n)
+	}
+	return distributionOf(values, times)
+}

@@ -38,6 +38,8 @@ type SessionFilter struct {
 	Experiment string
 	Variant    string
 	Version    string // assistant_version
+	ErrorType  string
+	Tool       string // of a tool step in the window
 }
 
 // silentFor is how far around a window the events of a session are looked for
@@ -176,7 +178,7 @@ func conditions(f *SessionFilter) []condition {
 	return []condition{
 		{"task_class", &f.TaskClass}, {"model_version", &f.ModelVersion}, {"template", &f.PromptTemplateID}, {"env", &f.Env},
 		{"user", &f.User}, {"flag", &f.Flag}, {"verdict", &f.Verdict}, {"label", &f.Label},
-		{"experiment", &f.Experiment}, {"variant", &f.Variant}, {"version", &f.Version}, {"behind", (*string)(&f.Behind)}, {"q", &f.Text},
+		{"experiment", &f.Experiment}, {"variant", &f.Variant}, {"version", &f.Version}, {"error", &f.ErrorType}, {"tool", &f.Tool}, {"behind", (*string)(&f.Behind)}, {"q", &f.Text},
 	}
 }
 
@@ -255,6 +257,9 @@ func (s *Store) chosenByFacts(ctx context.Context, actor auth.Actor, f SessionFi
 	if f.Label != "" {
 		add("session_hash IN (SELECT session_hash FROM labels FINAL WHERE label = ?)", f.Label)
 	}
+	if f.Tool != "" {
+		add("session_hash IN (SELECT session_hash FROM events WHERE effective_time >= ? AND effective_time < ? AND event_type = 'tool_step' AND tool_name = ?)", f.Window.From, f.Window.To, unsaid(f.Tool))
+	}
 	having, havingArgs, err := f.having()
 	if err != nil {
 		return selection{}, err
@@ -293,7 +298,7 @@ func (f SessionFilter) having() ([]string, []any, error) {
 	for _, c := range []struct{ test, value string }{
 		{"task_class = ?", f.TaskClass}, {"model_version = ?", f.ModelVersion}, {"prompt_template_id = ?", f.PromptTemplateID}, {"env = ?", f.Env},
 		{"ifNull(user_id_hash, '') = ?", f.User}, {"ifNull(experiment_id, '') = ?", f.Experiment}, {"ifNull(variant, '') = ?", f.Variant},
-		{"assistant_version = ?", f.Version},
+		{"assistant_version = ?", f.Version}, {"error_type = ?", f.ErrorType},
 	} {
 		if c.value != "" {
 			each, args = append(each, c.test), append(args, unsaid(c.value))

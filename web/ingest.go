@@ -71,6 +71,7 @@ var telemetryOperations = map[string]operation{
 			{Name: "label", Words: "correct, partially_correct, hallucinated, cannot_tell"},
 			{Name: "behind", Words: "the events a figure of /v1/metrics/summary counts: one event must meet all that follows and precedes it"},
 			{Name: "experiment"}, {Name: "variant"}, {Name: "version", Words: "assistant_version"},
+			{Name: "error", Words: "error_type"}, {Name: "tool", Words: "tool_name of a step"},
 			{Name: "q", Words: "text somewhere in the redacted content"}, {Name: "cursor", Words: "older or newer of another page"}, {Name: "limit", Words: "1 to 200, default 50"}},
 		Answers: map[int]content{200: {Words: "a page of sessions and how many there are in all"}}},
 	"GET /v1/sessions/:session": {

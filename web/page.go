@@ -42,6 +42,7 @@ var menu = []ui.Link{
 	{Text: "People", URL: "/settings/people"},
 	{Text: "API keys", URL: "/settings/keys"},
 	{Text: "Reveals", URL: "/reveals"},
+	{Text: "Rate cards", URL: "/settings/ratecards"},
 	{Text: "Dead letters", URL: "/deadletters"},
 }
 

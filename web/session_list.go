@@ -33,6 +33,8 @@ type sessionQuery struct {
 	Experiment   string `query:"experiment"`
 	Variant      string `query:"variant"`
 	Version      string `query:"version"` // of the assistant
+	Error        string `query:"error"`   // error_type
+	Tool         string `query:"tool"`
 	Text         string `query:"q"`
 	Cursor       string `query:"cursor"`
 	Limit        int    `query:"limit"`
@@ -131,6 +133,7 @@ func (s *site) sessionFilter(c *fiber.Ctx, store *telemetry.Store) (q sessionQue
 		TaskClass: q.TaskClass, ModelVersion: q.ModelVersion, PromptTemplateID: q.Template, Env: q.Env,
 		User: strings.TrimSpace(q.User), Flag: q.Flag, Verdict: q.Verdict, Label: q.Label, Text: strings.TrimSpace(q.Text),
 		Behind: telemetry.Behind(q.Behind), Experiment: q.Experiment, Variant: q.Variant, Version: q.Version,
+		ErrorType: q.Error, Tool: q.Tool,
 	}
 	f.Window, when, err = s.sessionWindow(c, store, &q)
 	return q, f, when, err
@@ -255,7 +258,7 @@ func noSessions(q sessionQuery, when string, without []telemetry.Dropped) ui.Emp
 // conditionWords name the conditions of the list as its filters do.
 var conditionWords = map[string]string{
 	"task_class": "task class", "model_version": "version", "template": "template", "env": "environment", "user": "user", "flag": "flag",
-	"verdict": "verdict", "label": "label", "experiment": "experiment", "variant": "variant", "version": "assistant version", "behind": "behind", "q": "text",
+	"verdict": "verdict", "label": "label", "experiment": "experiment", "variant": "variant", "version": "assistant version", "error": "error", "tool": "tool", "behind": "behind", "q": "text",
 }
 
 // listActions lead to the views, keep this one, and give the list to programs.
@@ -272,7 +275,7 @@ func listActions(q sessionQuery, views []telemetry.View) []templ.Component {
 
 // filtered reports whether more than the time is chosen.
 func (q sessionQuery) filtered() bool {
-	return q.TaskClass+q.ModelVersion+q.Template+q.Env+q.User+q.Flag+q.Verdict+q.Label+q.Behind+q.Experiment+q.Variant+q.Version+q.Text != ""
+	return q.TaskClass+q.ModelVersion+q.Template+q.Env+q.User+q.Flag+q.Verdict+q.Label+q.Behind+q.Experiment+q.Variant+q.Version+q.Error+q.Tool+q.Text != ""
 }
 
 // with is the address of the list with one condition changed; it begins on
@@ -302,7 +305,7 @@ func (q sessionQuery) values() url.Values {
 	for name, value := range map[string]string{
 		"when": q.When, "from": q.From, "to": q.To, "task_class": q.TaskClass, "model_version": q.ModelVersion, "template": q.Template,
 		"env": q.Env, "user": q.User, "flag": q.Flag, "verdict": q.Verdict, "label": q.Label, "behind": q.Behind,
-		"experiment": q.Experiment, "variant": q.Variant, "version": q.Version, "q": q.Text,
+		"experiment": q.Experiment, "variant": q.Variant, "version": q.Version, "error": q.Error, "tool": q.Tool, "q": q.Text,
 	} {
 		if value != "" && !(name == "when" && q.From+q.To != "") {
 			values.Set(name, value)
@@ -359,6 +362,7 @@ func sessionFilters(q sessionQuery, choices telemetry.Choices) ui.FilterBar {
 	for _, set := range []struct{ name, param, value, words string }{
 		{"behind", "behind", q.Behind, telemetry.Behind(q.Behind).Words()}, {"experiment", "experiment", q.Experiment, q.Experiment},
 		{"variant", "variant", q.Variant, q.Variant}, {"assistant", "version", q.Version, q.Version},
+		{"error", "error", q.Error, q.Error}, {"tool", "tool", q.Tool, q.Tool},
 	} {
 		if set.value != "" {
 			bar.Filters = append(bar.Filters, ui.Filter{Name: set.name, Param: set.param, Value: set.value, Drop: drop(set.param, set.value),

@@ -60,7 +60,7 @@ func (s *site) viewsPage(c *fiber.Ctx, form *viewForm) error {
 // viewFilters are what a view may keep: the filters of the list, not a place
 // in it.
 var viewFilters = []string{"when", "from", "to", "task_class", "model_version", "template", "env", "user", "flag", "verdict", "label",
-	"behind", "experiment", "variant", "version", "q"}
+	"behind", "experiment", "variant", "version", "error", "tool", "q"}
 
 // keptQuery reads an address' query and keeps its filters.
 func keptQuery(raw string) (string, error) {

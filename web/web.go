@@ -102,6 +102,10 @@ func routes() []route {
 
 		// Rates.
 		{"GET", "/rates", may(auth.SeeMeasures).personOnly(), (*site).ratesShow},
+		{"GET", "/rates/:family", may(auth.SeeMeasures).personOnly(), (*site).metricsShow},
+		{"GET", "/v1/metrics/summary", may(auth.SeeMeasures), (*site).metricsAPI},
+		{"GET", "/settings/ratecards", may(auth.SeeMeasures).personOnly(), (*site).cardsShow},
+		{"POST", "/settings/ratecards", may(auth.Configure).personOnly(), (*site).cardAdd},
 		{"GET", "/v1/rates", may(auth.SeeMeasures), (*site).ratesAPI},
 
 		// Alerts, incidents, handoffs.
