@@ -79,6 +79,10 @@ func (s *Store) Discussion(ctx context.Context, actor auth.Actor, id int64) (Dis
 	if err != nil {
 		return Discussion{}, err
 	}
+	closed, err := s.goldToday(ctx, actor, id)
+	if err != nil {
+		return Discussion{}, err
+	}
 	h := Discussion{Item: item}
 	rows, _ := s.DB.Query(ctx, `
 		SELECT l.id, coalesce(p.name, w.import_name, w.pseudonym), w.pseudonym, coalesce(w.person_id, 0) = $2, l.revision, coalesce(l.label, ''), l.reasons,
@@ -90,8 +94,8 @@ func (s *Store) Discussion(ctx context.Context, actor auth.Actor, id int64) (Dis
 		LEFT JOIN people p ON p.id = w.person_id
 		LEFT JOIN label_texts t ON t.label_id = l.id
 		LEFT JOIN guides g ON g.id = l.guide_id
-		WHERE l.item_id = $1
-		ORDER BY l.labeled_at, l.id`, id, actor.ID)
+		WHERE l.item_id = $1 AND (l.purpose = 'count' AND NOT $3 OR coalesce(w.person_id, 0) = $2)
+		ORDER BY l.labeled_at, l.id`, id, actor.ID, closed)
 	var one Said
 	var ms int64
 	var pseudonym string
@@ -109,6 +113,9 @@ func (s *Store) Discussion(ctx context.Context, actor auth.Actor, id int64) (Dis
 	})
 	if err != nil {
 		return Discussion{}, fmt.Errorf("labels of item %d: %w", id, err)
+	}
+	if closed {
+		return h, nil
 	}
 	if err := s.decisions(ctx, actor, &h); err != nil {
 		return Discussion{}, err

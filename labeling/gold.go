@@ -334,3 +334,21 @@ func (s *Store) Feedback(ctx context.Context, actor auth.Actor, before time.Time
 	}
 	return list, nil
 }
+
+// goldToday reports whether the item was gold to the actor on a day that is not
+// over. Until then they read of it what they would of a first reading.
+func (s *Store) goldToday(ctx context.Context, actor auth.Actor, item int64) (bool, error) {
+	if !actor.May(auth.Label) || actor.Kind != auth.Person {
+		return false, nil
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return false, err
+	}
+	var closed bool
+	err = s.DB.QueryRow(ctx, `SELECT `+goldToday+` FROM items i WHERE i.id = $1`, item, labeler).Scan(&closed)
+	if err != nil {
+		return false, fmt.Errorf("gold of item %d: %w", item, err)
+	}
+	return closed, nil
+}

@@ -225,3 +225,31 @@ func TestFeedbackComesWhenTheDayIsOver(t *testing.T) {
 		t.Errorf("feedback is one's own: %+v %v", other, err)
 	}
 }
+
+func TestGoldReadsLikeAFirstReadingUntilTheDayIsOver(t *testing.T) {
+	room := newGoldRoom(t, 1, 1)
+	r := held(t, room.Store, room.queue, 1)
+	submit(t, room.Store, 1, r, Answer{Label: "cannot_tell"})
+	item, err := room.item(t.Context(), r.ItemID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	see := func() (said, history int) {
+		t.Helper()
+		d, err := room.Discussion(t.Context(), person(1), r.ItemID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := room.History(t.Context(), person(1), item.EventID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(d.Said), len(h)
+	}
+	if said, history := see(); said != 1 || history != 1 {
+		t.Errorf("want their own label alone, got %d and %d", said, history)
+	}
+	if h, err := room.History(t.Context(), engineer, item.EventID); err != nil || len(h) != 2 {
+		t.Errorf("an answer to gold is no label of the response: %+v %v", h, err)
+	}
+}

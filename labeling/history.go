@@ -45,6 +45,12 @@ const openLabels = `(
 	OR $3 AND (i.labeled >= i.wanted OR i.removed_at IS NOT NULL)
 	   AND NOT EXISTS (SELECT FROM reservations h WHERE h.item_id = i.id AND h.labeler_id = $2 AND h.state = 'held'))`
 
+// goldToday is an item i that was gold to the labeler $2 on a day that is not
+// over: they read of it what they would of a first reading, their own label.
+const goldToday = `EXISTS (
+	SELECT FROM labels o
+	WHERE o.item_id = i.id AND o.labeler_id = $2 AND o.purpose = 'gold' AND o.labeled_at >= date_trunc('day', clock_timestamp()))`
+
 // reader is who asks for what others said: labeler 0 and open for those who
 // never label and so see everything.
 type reader struct {
@@ -80,7 +86,7 @@ func (s *Store) LabelsOpen(ctx context.Context, actor auth.Actor, session string
 		FROM items i
 		WHERE i.session_id = $1
 		GROUP BY i.event_id
-		HAVING bool_and(NOT $4 OR `+openLabels+`)`, session, who.labeler, who.byRole, who.labels)
+		HAVING bool_and(NOT $4 OR `+openLabels+` AND NOT `+goldToday+`)`, session, who.labeler, who.byRole, who.labels)
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil {
 		return nil, fmt.Errorf("labels open of session: %w", err)
@@ -115,7 +121,7 @@ func (s *Store) History(ctx context.Context, actor auth.Actor, event uuid.UUID) 
 			       coalesce(t.correction, '') AS correction, coalesce(t.note, '') AS note, l.guide_id, l.source, l.labeled_at AS at
 			FROM labels l
 			LEFT JOIN label_texts t ON t.label_id = l.id
-			WHERE l.item_id = i.id
+			WHERE l.item_id = i.id AND (l.purpose = 'count' OR l.labeler_id = $2)
 			UNION ALL
 			SELECT a.reviewer_id, true, a.revision, a.label, '{}', '', '', coalesce(t.reason, ''), a.guide_id, 'reviewer', a.created_at
 			FROM adjudications a
@@ -126,7 +132,7 @@ func (s *Store) History(ctx context.Context, actor auth.Actor, event uuid.UUID) 
 		LEFT JOIN people p ON p.id = w.person_id
 		LEFT JOIN guides g ON g.id = l.guide_id
 		WHERE i.event_id = $1
-		  AND (NOT $4 OR l.labeler_id = $2 OR `+openLabels+`)
+		  AND (NOT $4 OR l.labeler_id = $2 OR `+openLabels+` AND NOT `+goldToday+`)
 		ORDER BY l.at, l.decision, i.id, l.revision
 		LIMIT 1000`, event, who.labeler, who.byRole, who.labels)
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Revision])

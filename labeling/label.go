@@ -105,6 +105,18 @@ type submission struct {
 // of the first time. A stale token is a Conflict, and the answer is kept as a
 // draft: nobody's text is ever lost.
 func (s *Store) Submit(ctx context.Context, actor auth.Actor, item int64, token uuid.UUID, key string, answer Answer) (Label, error) {
+	return s.SubmitGiven(ctx, actor, item, token, key, answer, Given{})
+}
+
+// Given is when a label was given and how long it took, where that is not now:
+// when a past is replayed. The zero value is now, as the database's clock has it.
+type Given struct {
+	At   time.Time
+	Took time.Duration
+}
+
+// SubmitGiven is Submit for a label that was given at another moment.
+func (s *Store) SubmitGiven(ctx context.Context, actor auth.Actor, item int64, token uuid.UUID, key string, answer Answer, given Given) (Label, error) {
 	if err := actor.Require(auth.Label); err != nil {
 		return Label{}, err
 	}
@@ -118,7 +130,7 @@ func (s *Store) Submit(ctx context.Context, actor auth.Actor, item int64, token 
 	var label Label
 	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		var err error
-		label, err = s.submit(ctx, tx, actor, labeler, item, token, key, answer)
+		label, err = s.submit(ctx, tx, actor, labeler, item, token, key, answer, given)
 		return err
 	})
 	if fault.Of(err) == fault.Conflict {
@@ -129,7 +141,7 @@ func (s *Store) Submit(ctx context.Context, actor auth.Actor, item int64, token 
 	return label, err
 }
 
-func (s *Store) submit(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, item int64, token uuid.UUID, key string, answer Answer) (Label, error) {
+func (s *Store) submit(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, item int64, token uuid.UUID, key string, answer Answer, given Given) (Label, error) {
 	sub, err := lockSubmission(ctx, tx, labeler, item, token)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Label{}, fmt.Errorf("submit item %d: %w", item, fault.NotFound)
@@ -146,7 +158,11 @@ func (s *Store) submit(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler
 	if err := sub.check(answer); err != nil {
 		return Label{}, err
 	}
-	label, err := s.insertLabel(ctx, tx, sub, key, answer)
+	if given.Took > 0 {
+		took := given.Took.Milliseconds()
+		sub.ElapsedMS = &took
+	}
+	label, err := s.insertLabel(ctx, tx, sub, key, answer, openTime(given.At))
 	if err != nil {
 		return Label{}, err
 	}
@@ -219,7 +235,7 @@ func (sub submission) check(a Answer) error {
 	return nil
 }
 
-func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key string, a Answer) (Label, error) {
+func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key string, a Answer, at *time.Time) (Label, error) {
 	provenance, err := s.provenance(ctx, tx, sub)
 	if err != nil {
 		return Label{}, err
@@ -229,15 +245,15 @@ func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key 
 	}
 	err = tx.QueryRow(ctx, `
 		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, reasons, spans, confidence,
-		                    guide_id, reservation_id, source, provenance, idempotency_key, elapsed_ms, purpose)
+		                    guide_id, reservation_id, source, provenance, idempotency_key, elapsed_ms, purpose, labeled_at)
 		SELECT $1, $2, $3, $4,
 		       (SELECT coalesce(max(revision), 0) + 1 FROM labels WHERE item_id = $1 AND labeler_id = $4),
 		       $5, $6, $7, nullif($8, ''),
 		       (SELECT id FROM guides WHERE task_class = $9 ORDER BY version DESC LIMIT 1),
-		       $10, 'person', $11, $12, $13, $14
+		       $10, 'person', $11, $12, $13, $14, coalesce($15, clock_timestamp())
 		RETURNING id, revision, labeled_at`,
 		sub.ItemID, sub.QueueID, sub.EventID, sub.LabelerID, a.Label, cleanReasons(a.Reasons), sortedSpans(a.Spans), a.Confidence,
-		sub.TaskClass, sub.ReservationID, provenance, key, sub.ElapsedMS, sub.Purpose,
+		sub.TaskClass, sub.ReservationID, provenance, key, sub.ElapsedMS, sub.Purpose, at,
 	).Scan(&label.ID, &label.Revision, &label.LabeledAt)
 	switch {
 	case postgres.Violates(err, "labels_labeler_id_idempotency_key_key"):

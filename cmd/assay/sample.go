@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"assay/internal/auth"
 	"assay/internal/auth/people"
 	"assay/internal/fault"
+	"assay/internal/stats"
 	"assay/labeling"
 	"assay/static/sample"
 	"assay/telemetry"
@@ -42,7 +44,7 @@ func (m *machine) loadSample(ctx context.Context, dir string, out io.Writer) err
 	if err != nil {
 		return err
 	}
-	labels, err := m.labelSample(ctx, traffic, candidates, accounts[auth.Labeler])
+	labels, err := m.labelSample(ctx, traffic, candidates, accounts)
 	if err != nil {
 		return err
 	}
@@ -113,7 +115,7 @@ const randomLabelsADay = 20
 
 // labelSample replays thirty working days: the responses of a day enter the
 // queues, then the labelers work with the truth at hand, all at once.
-func (m *machine) labelSample(ctx context.Context, traffic sample.Traffic, candidates []telemetry.Candidate, labelers []auth.Actor) (int, error) {
+func (m *machine) labelSample(ctx context.Context, traffic sample.Traffic, candidates []telemetry.Candidate, accounts map[auth.Role][]auth.Actor) (int, error) {
 	truth := map[string]sample.Truth{}
 	for _, t := range traffic.Truths {
 		truth[t.EventID] = t
@@ -124,7 +126,7 @@ func (m *machine) labelSample(ctx context.Context, traffic sample.Traffic, candi
 		days[day] = append(days[day], c)
 	}
 	total := 0
-	for _, day := range slices.SortedFunc(maps.Keys(days), time.Time.Compare) {
+	for i, day := range slices.SortedFunc(maps.Keys(days), time.Time.Compare) {
 		if _, err := m.product.labeling.Consider(ctx, auth.Product(), days[day]); err != nil {
 			return total, err
 		}
@@ -134,15 +136,20 @@ func (m *machine) labelSample(ctx context.Context, traffic sample.Traffic, candi
 				quota++
 			}
 		}
-		n, err := m.labelDay(ctx, truth, labelers, quota)
+		n, err := m.labelDay(ctx, truth, accounts[auth.Labeler], day, quota)
 		if total += n; err != nil {
 			return total, err
+		}
+		if i%4 == 3 && i < len(days)-2 { // what the last days left is there to be decided
+			if err := m.reviewSample(ctx, truth, accounts[auth.Reviewer][0]); err != nil {
+				return total, err
+			}
 		}
 	}
 	return total, nil
 }
 
-func (m *machine) labelDay(ctx context.Context, truth map[string]sample.Truth, labelers []auth.Actor, quota int) (int, error) {
+func (m *machine) labelDay(ctx context.Context, truth map[string]sample.Truth, labelers []auth.Actor, day time.Time, quota int) (int, error) {
 	var working sync.WaitGroup
 	done, trouble := make([]int, len(labelers)), make([]error, len(labelers))
 	for i, labeler := range labelers {
@@ -150,7 +157,7 @@ func (m *machine) labelDay(ctx context.Context, truth map[string]sample.Truth, l
 		if i < quota%len(labelers) {
 			share++
 		}
-		working.Go(func() { done[i], trouble[i] = m.labelAs(ctx, labeler, truth, share) })
+		working.Go(func() { done[i], trouble[i] = m.labelAs(ctx, labeler, truth, i, day, share) })
 	}
 	working.Wait()
 	total := 0
@@ -160,7 +167,12 @@ func (m *machine) labelDay(ctx context.Context, truth map[string]sample.Truth, l
 	return total, errors.Join(trouble...)
 }
 
-func (m *machine) labelAs(ctx context.Context, labeler auth.Actor, truth map[string]sample.Truth, quota int) (int, error) {
+// erring is the share of items on which each of the sample's labelers takes
+// the neighbouring label.
+var erring = []float64{.07, .12, .09, .14}
+
+func (m *machine) labelAs(ctx context.Context, labeler auth.Actor, truth map[string]sample.Truth, place int, day time.Time, quota int) (int, error) {
+	at := day.Add(time.Duration(7+place) * time.Hour)
 	for n := range quota {
 		_, reservation, err := m.product.labeling.Start(ctx, labeler)
 		if errors.Is(err, labeling.ErrNothingFree) {
@@ -178,14 +190,68 @@ func (m *machine) labelAs(ctx context.Context, labeler auth.Actor, truth map[str
 		if answer.Label == "" {
 			answer.Label = "cannot_tell"
 		}
+		chance := stats.HashUniform(labeler.Name, item.EventID.String())
+		if chance < erring[place%len(erring)] {
+			answer.Label = neighbour[answer.Label]
+		}
 		if answer.Label == "correct" {
 			answer.Correction = ""
 		}
-		if _, err := m.product.labeling.Submit(ctx, labeler, item.ID, reservation.Token, uuid.NewString(), answer); err != nil {
+		took := time.Duration(18+chance*55) * time.Second
+		at = at.Add(took + 4*time.Second)
+		given := labeling.Given{At: at, Took: took}
+		if now := time.Now(); at.After(now) {
+			given.At = now
+		}
+		if _, err := m.product.labeling.SubmitGiven(ctx, labeler, item.ID, reservation.Token, uuid.NewString(), answer, given); err != nil {
 			return n, fmt.Errorf("label item %d of the sample: %w", item.ID, err)
 		}
 	}
 	return quota, nil
+}
+
+// neighbour is the label that is mistaken for another.
+var neighbour = map[string]string{"correct": "partially_correct", "partially_correct": "hallucinated", "hallucinated": "partially_correct", "cannot_tell": "correct"}
+
+// reviewSample has the reviewer decide where labelers differ, and make gold of
+// what is known.
+func (m *machine) reviewSample(ctx context.Context, truth map[string]sample.Truth, reviewer auth.Actor) error {
+	store := m.product.labeling
+	for {
+		id, err := store.NextDisagreement(ctx, reviewer, "")
+		if fault.Of(err) == fault.NotFound {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		d, err := store.Disagreement(ctx, reviewer, id)
+		if err != nil {
+			return err
+		}
+		label := cmp.Or(truth[d.Item.EventID.String()].Label, "cannot_tell")
+		if _, err := store.Adjudicate(ctx, reviewer, id, label, explained[label]); err != nil {
+			return err
+		}
+	}
+	candidates, err := store.GoldCandidates(ctx, reviewer, 1)
+	if err != nil {
+		return err
+	}
+	for _, c := range candidates {
+		if _, err := store.MakeGold(ctx, reviewer, c.ItemID, cmp.Or(c.Reason, explained[c.Label])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// explained is what the sample's reviewer says of a label.
+var explained = map[string]string{
+	"correct":           "Everything it states is in what was given to it, and it does what was asked. A shorter answer would not have been more right.",
+	"partially_correct": "The main result holds; one part of it is missing or not supported, and a careful reader would notice before acting on it.",
+	"hallucinated":      "It states something as fact that nothing given to it supports, and somebody would act on it.",
+	"cannot_tell":       "What was kept of the session does not say enough to decide.",
 }
 
 // handOffSample opens the handoff of the incident and uploads the first part
