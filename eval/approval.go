@@ -137,8 +137,11 @@ func (s *Store) signable(ctx context.Context, tx pgx.Tx, actor auth.Actor, h Han
 	if h.PromotionStatus.Final() || h.PromotionStatus == Promoted {
 		return fault.Say(fault.Conflict, "This handoff is %s.", strings.ToLower(string(h.PromotionStatus)))
 	}
-	if decision == "approve" && h.PromotionStatus != Ready && h.PromotionStatus != Approved {
-		g := Gate{Handoff: h, Decision: Decide(h.Contract, stored), Recomputed: true}
+	g := Gate{Handoff: h, Decision: Decide(h.Contract, stored), Recomputed: true}
+	if err := s.heed(ctx, h, &g.Decision); err != nil {
+		return err
+	}
+	if decision == "approve" && (h.PromotionStatus != Ready && h.PromotionStatus != Approved || g.Decision.Status != Ready) {
 		g.explain()
 		return fault.Say(fault.Conflict, "%s. Nobody signs evidence that is still changing.", g.Headline)
 	}

@@ -44,6 +44,9 @@ func (s *Store) redecide(ctx context.Context, tx pgx.Tx, h Handoff, why string) 
 		return Decision{}, err
 	}
 	decision := Decide(h.Contract, results)
+	if err := s.heed(ctx, h, &decision); err != nil {
+		return Decision{}, err
+	}
 	evidence := EvidenceHash(h.Contract, results)
 	now := s.now()
 	if evidence != h.EvidenceHash {
@@ -141,6 +144,9 @@ func (s *Store) Check(ctx context.Context, actor auth.Actor, id int64) (Gate, er
 		return Gate{}, err
 	}
 	g := Gate{Handoff: h, Decision: Decide(h.Contract, stored)}
+	if err := s.heed(ctx, h, &g.Decision); err != nil {
+		return Gate{}, err
+	}
 	g.Recomputed = EvidenceHash(h.Contract, stored) == h.EvidenceHash
 	if g.Approvals, err = approvals(ctx, s.DB, id); err != nil {
 		return Gate{}, err

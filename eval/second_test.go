@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"assay/eval"
 	"assay/internal/auth"
+	"assay/internal/fault"
 	"assay/internal/stats"
 	"assay/labeling"
 )
@@ -161,5 +163,48 @@ func TestARateIsNotMadeOfAConsensusHalfChecked(t *testing.T) {
 	}
 	if row.Low >= .030 || row.High <= .030 {
 		t.Errorf("the interval holds the truth: %v", row.Interval)
+	}
+	r.onlyLabelsThatAgreeDriveAGate()
+}
+
+// Of labels that differ on every hallucinated answer alpha is about zero; of all
+// that both read it is high; of 243 items with one difference nobody can say.
+func (r *readers) onlyLabelsThatAgreeDriveAGate() {
+	r.t.Helper()
+	h := r.open(func(request *eval.HandoffRequest) { request.RequiredMetric = "hallucination_rate <= 2% on holdout" })
+	r.upload(h.ID, cleanRuns(299)...)
+	r.mustExec(`UPDATE runs SET result = result || '{"label": "correct", "label_revision": 1}'`)
+	standing := func(labels *labeling.Store) (eval.Status, string) {
+		r.t.Helper()
+		r.eval.Agreement = labels
+		r.upload(h.ID, cleanRuns(299)...)
+		gate := r.check(h.ID)
+		for _, check := range gate.Decision.Checks {
+			if check.Name == eval.AgreementCheck {
+				return gate.Decision.Status, check.Words
+			}
+		}
+		r.t.Fatal("a gate that rests on labels says how far labelers agree")
+		return "", ""
+	}
+	if status, words := standing(&labeling.Store{DB: r.pool}); status != eval.Undecided || !strings.Contains(words, "cannot be bounded") {
+		r.t.Errorf("one difference in 243: %s, %s", status, words)
+	}
+	r.mustExec(`UPDATE items SET second_drawn = id IN (
+		SELECT item_id FROM consensus WHERE method = 'adjudicated'
+		UNION (SELECT item_id FROM consensus WHERE method = 'agreed' AND label = 'correct' LIMIT 9))`)
+	if status, words := standing(&labeling.Store{DB: r.pool}); status != eval.Undecided || !strings.Contains(words, "below 0.667 labels may not drive a gate") {
+		r.t.Errorf("labels that agree by chance: %s, %s", status, words)
+	}
+	if _, err := r.approve(r.gatehouse.first, h); fault.Of(err) != fault.Conflict {
+		r.t.Errorf("nobody signs it: %v", err)
+	}
+	r.mustExec(`UPDATE items SET second_drawn = true`)
+	if status, words := standing(&labeling.Store{DB: r.pool}); status != eval.Ready || !strings.HasPrefix(words, "alpha of sql_query is 0.") {
+		r.t.Errorf("labels that agree: %s, %s", status, words)
+	}
+	r.mustExec(`UPDATE items SET second_drawn = false`)
+	if status, words := standing(&labeling.Store{DB: r.pool}); status != eval.Undecided || words != "0 of 10 items of sql_query read twice" {
+		r.t.Errorf("labels nobody read twice: %s, %s", status, words)
 	}
 }

@@ -21,7 +21,9 @@ type Store struct {
 	Traces  Traces
 	Labels  Labels
 	Signing *signing.Keys
-	Clock   func() time.Time // nil is time.Now
+	// Agreement says whether labels may drive a gate; nil: nobody is asked.
+	Agreement Agreements
+	Clock     func() time.Time // nil is time.Now
 }
 
 // now is the time as PostgreSQL keeps it: what is signed must be what is read

@@ -23,7 +23,7 @@ type AgreementFilter struct {
 // Agreement is how far labelers of the same items agree, in every coefficient
 // people know. Alpha is the one that decides.
 type Agreement struct {
-	Queue     string // "" for the pair of labelers, and for a task class
+	Queue     string // "" for a pair of labelers and for a task class
 	TaskClass string
 	Items     int // with at least two labels
 	Labels    int // on them, without cannot_tell
@@ -155,6 +155,30 @@ func (s *Store) Agreement(ctx context.Context, actor auth.Actor, f AgreementFilt
 	return report, s.namePairs(ctx, actor, report.Pairs)
 }
 
+// agreementAge is how old the agreement may be that gates ask for.
+const agreementAge = time.Minute
+
+// LabelAgreement returns the agreement of the queues of a task class, "" for
+// all, over all labels: what gates ask before they rest on labels. It is counted
+// at most once a minute.
+func (s *Store) LabelAgreement(ctx context.Context, taskClass string) ([]Agreement, error) {
+	var list []Agreement
+	err := s.agreed.use(ctx, agreementAge, false, func(ctx context.Context) ([]Agreement, error) {
+		labels, err := s.rated(ctx, AgreementFilter{})
+		if err != nil {
+			return nil, err
+		}
+		return agreementBy(labels, func(r rated) string { return r.Queue }, func(a *Agreement, key string) { a.Queue = key })
+	}, func(all *[]Agreement) {
+		for _, a := range *all {
+			if taskClass == "" || a.TaskClass == taskClass {
+				list = append(list, a)
+			}
+		}
+	})
+	return list, err
+}
+
 func agreementBy(list []rated, key func(rated) string, name func(*Agreement, string)) ([]Agreement, error) {
 	groups := map[string][]rated{}
 	for _, r := range list {
@@ -166,6 +190,7 @@ func agreementBy(list []rated, key func(rated) string, name func(*Agreement, str
 		if err != nil {
 			return nil, fmt.Errorf("agreement of %s: %w", group, err)
 		}
+		a.TaskClass = labels[0].TaskClass
 		name(&a, group)
 		all = append(all, a)
 	}

@@ -37,6 +37,7 @@ type Store struct {
 	plans    sync.Map // queue id → *kept[[]Frame]
 	recount  bool     // count a plan anew each time; for tests that compare choices
 	counted  sync.Map // queue id → *kept[Summary]
+	agreed   kept[[]Agreement]
 }
 
 func (s *Store) draw() float64 {

@@ -115,7 +115,7 @@ func (p *product) build(keysDir string) error {
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions
 	p.telemetry.UnreadSessions = p.labeling.UnreadSessions
 	p.telemetry.LabelsOpen = p.labeling.LabelsOpen
-	p.eval = &eval.Store{DB: p.pool, Traces: p.telemetry, Labels: p.labeling, Signing: p.signing}
+	p.eval = &eval.Store{DB: p.pool, Traces: p.telemetry, Labels: p.labeling, Agreement: p.labeling, Signing: p.signing}
 	return nil
 }
 
