@@ -69,7 +69,7 @@ type LabelFilter struct {
 	reader int64 // the labeler whose held items are left out; 0: nobody's
 }
 
-const recordQuery = `
+const recordSelect = `
 	SELECT l.id, l.event_id, i.session_id, l.item_id, q.slug AS queue, i.task_class, i.model_version, i.event_time, l.label, l.revision,
 	       NOT EXISTS (SELECT FROM labels n WHERE n.item_id = l.item_id AND n.labeler_id = l.labeler_id AND n.revision > l.revision) AS latest,
 	       c.label AS consensus, c.method, w.pseudonym AS labeler, l.labeled_at, l.reasons, l.spans, l.confidence,
@@ -84,7 +84,9 @@ const recordQuery = `
 	JOIN labelers w ON w.id = l.labeler_id
 	JOIN consensus c ON c.item_id = l.item_id
 	LEFT JOIN label_texts t ON t.label_id = l.id
-	LEFT JOIN guides g ON g.id = l.guide_id
+	LEFT JOIN guides g ON g.id = l.guide_id`
+
+const recordQuery = recordSelect + `
 	WHERE l.id > $1 AND l.purpose = 'count'
 	  AND ($2 = '' OR q.slug = $2)
 	  AND ($3 = '' OR i.task_class = $3)
@@ -144,7 +146,7 @@ func (s *Store) Export(ctx context.Context, actor auth.Actor, to io.Writer, f La
 }
 
 // BeginExport checks and records an export, which like every export is an
-// entry in the audit, and returns what writes it: format is jsonl or csv.
+// entry in the audit, and returns what writes it: format is jsonl, csv or parquet.
 func (s *Store) BeginExport(ctx context.Context, actor auth.Actor, format string, f LabelFilter) (func(context.Context, io.Writer) (int, error), error) {
 	if err := actor.Require(auth.ExportLabels); err != nil {
 		return nil, err
@@ -154,14 +156,14 @@ func (s *Store) BeginExport(ctx context.Context, actor auth.Actor, format string
 			return nil, fault.Say(fault.NotFound, "There is no queue of this name.")
 		}
 	}
-	var line func(io.Writer) func(Record) error
-	switch format {
-	case "jsonl":
-		line = jsonLines
-	case "csv":
-		line = commaSeparated
-	default:
-		return nil, fault.Say(fault.Invalid, "The format is jsonl or csv.")
+	line, ok := map[string]func(io.Writer) (func(Record) error, func() error){
+		"jsonl": jsonLines, "csv": commaSeparated,
+		"parquet": func(to io.Writer) (func(Record) error, func() error) {
+			return parquetOf(to, func(r Record) parquetRow { return parquetRowOf(DatasetRow{Record: r}) })
+		},
+	}[format]
+	if !ok {
+		return nil, fault.Say(fault.Invalid, "The format is jsonl, csv or parquet.")
 	}
 	var err error
 	if f.reader, err = s.readerOf(ctx, actor); err != nil {
@@ -173,7 +175,14 @@ func (s *Store) BeginExport(ctx context.Context, actor auth.Actor, format string
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, to io.Writer) (int, error) { return s.export(ctx, line(to), f) }, nil
+	return func(ctx context.Context, to io.Writer) (int, error) {
+		write, end := line(to)
+		n, err := s.export(ctx, write, f)
+		if err != nil {
+			return n, err
+		}
+		return n, end()
+	}, nil
 }
 
 func (s *Store) export(ctx context.Context, line func(Record) error, f LabelFilter) (int, error) {
@@ -197,29 +206,21 @@ func (s *Store) export(ctx context.Context, line func(Record) error, f LabelFilt
 	}
 }
 
-func jsonLines(to io.Writer) func(Record) error {
+func jsonLines(to io.Writer) (func(Record) error, func() error) {
 	encoder := json.NewEncoder(to)
 	encoder.SetEscapeHTML(false)
-	return func(r Record) error { return encoder.Encode(r) }
+	return func(r Record) error { return encoder.Encode(r) }, func() error { return nil }
 }
 
 // commaSeparated writes a table that is safe to open: a cell that a program
 // would take for a formula begins with an apostrophe, which an import drops.
-func commaSeparated(to io.Writer) func(Record) error {
+func commaSeparated(to io.Writer) (func(Record) error, func() error) {
 	out := csv.NewWriter(to)
 	first := true
 	return func(r Record) error {
-		text, err := json.Marshal(r)
+		row, err := cellsOf(r, recordColumns)
 		if err != nil {
 			return err
-		}
-		var values map[string]json.RawMessage
-		if err := json.Unmarshal(text, &values); err != nil {
-			return err
-		}
-		row := make([]string, len(recordColumns))
-		for i, column := range recordColumns {
-			row[i] = cell(values[column])
 		}
 		if first {
 			first = false
@@ -232,7 +233,7 @@ func commaSeparated(to io.Writer) func(Record) error {
 		}
 		out.Flush()
 		return out.Error()
-	}
+	}, func() error { return nil }
 }
 
 // recordColumns are the fields of a Record in their order.
@@ -253,7 +254,7 @@ func cell(value json.RawMessage) string {
 		}
 		return text
 	}
-	if text != "" && strings.ContainsRune("=+-@\t\r'", rune(text[0])) {
+	if text != "" && strings.ContainsRune("=+-@\t\r\n'", rune(text[0])) {
 		return "'" + text
 	}
 	return text

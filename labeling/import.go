@@ -30,6 +30,8 @@ type Imported struct {
 	Imported  int            `json:"imported"`
 	Duplicate int            `json:"duplicate"` // the same label of the same labeler was there
 	Unlabeled int            `json:"unlabeled"` // label null
+	Format    string         `json:"format"`
+	Dry       bool           `json:"dry_run"` // nothing was changed
 	Rejected  []RejectedLine `json:"rejected"`
 }
 
@@ -68,48 +70,64 @@ const (
 // a person here has labeled keeps its place in the sample and gets the import
 // as one more reading. Lines are refused one by one.
 func (s *Store) Import(ctx context.Context, actor auth.Actor, lines io.Reader) (Imported, error) {
-	done := Imported{Rejected: []RejectedLine{}}
+	return s.ImportFile(ctx, actor, lines, ImportOptions{Format: FormatLines})
+}
+
+// ImportOptions say how a file is read.
+type ImportOptions struct {
+	Format string // one of ImportFormats; "": by how the file begins
+	Dry    bool   // say what would happen, and change nothing
+}
+
+// ImportFile is Import for every format that is read. A file sent twice
+// changes nothing the second time.
+func (s *Store) ImportFile(ctx context.Context, actor auth.Actor, file io.Reader, options ImportOptions) (Imported, error) {
+	done := Imported{Rejected: []RejectedLine{}, Dry: options.Dry}
 	if err := actor.Require(auth.ImportLabels); err != nil {
 		return done, err
 	}
 	if s.Telemetry == nil {
 		return done, errors.New("no telemetry store to find responses in")
 	}
-	scanner := bufio.NewScanner(lines)
-	scanner.Buffer(make([]byte, 64<<10), maxImportLine)
-	var block []importLine
-	for scanner.Scan() {
-		text := strings.TrimSpace(scanner.Text())
-		if text == "" {
-			continue
+	buffered := bufio.NewReaderSize(file, 64<<10)
+	var err error
+	if done.Format = options.Format; done.Format == "" {
+		if done.Format, err = formatOf(buffered); err != nil {
+			return done, err
 		}
+	}
+	read, err := sourceOf(done.Format, buffered)
+	if err != nil {
+		return done, err
+	}
+	var block []importLine
+	var trouble error
+	err = read(func(line importLine, wrong error) bool {
 		done.Lines++
-		line, err := parseImportLine(text, done.Lines)
 		switch {
-		case err != nil:
-			done.reject(line.number, err.Error())
+		case wrong != nil:
+			done.reject(line.number, wrong.Error())
 		case line.Label == nil:
 			done.Unlabeled++
 		default:
 			block = append(block, line)
 		}
 		if len(block) == importBlock {
-			if err := s.importBlock(ctx, actor, block, &done); err != nil {
-				return done, err
-			}
+			trouble = s.importBlock(ctx, actor, block, &done)
 			block = block[:0]
 		}
+		return trouble == nil
+	})
+	if trouble == nil && len(block) > 0 {
+		trouble = s.importBlock(ctx, actor, block, &done)
 	}
-	if errors.Is(scanner.Err(), bufio.ErrTooLong) {
-		return done, fault.Say(fault.Invalid, "Line %d is longer than 1 MB. The %d lines before it are imported; cut that line and send the file again.", done.Lines+1, done.Lines)
+	if trouble != nil {
+		return done, trouble
 	}
-	if err := scanner.Err(); err != nil {
-		return done, fmt.Errorf("read labels: %w", err)
+	if err != nil && fault.Of(err) != fault.Invalid {
+		err = fmt.Errorf("read labels: %w", err)
 	}
-	if len(block) > 0 {
-		return done, s.importBlock(ctx, actor, block, &done)
-	}
-	return done, nil
+	return done, err
 }
 
 func (d *Imported) reject(line int, why string) {
@@ -125,26 +143,32 @@ func parseImportLine(text string, number int) (importLine, error) {
 	}
 	sum := sha256.Sum256([]byte(text))
 	line.key = "import/" + hex.EncodeToString(sum[:])
+	err := line.check()
+	return line, err
+}
+
+// check refuses what no import takes, whatever file it came from.
+func (line *importLine) check() error {
 	if line.Labeler == "" {
 		line.Labeler = "import"
 	}
 	switch {
 	case line.EventID == nil && (line.SessionID == "" || line.RequestID == ""):
-		return line, errors.New("names no response: event_id, or session_id with request_id")
+		return errors.New("names no response: event_id, or session_id with request_id")
 	case line.Label != nil && !slices.Contains(Labels, *line.Label):
-		return line, fmt.Errorf("label must be one of %s, or null", strings.Join(Labels, ", "))
+		return fmt.Errorf("label must be one of %s, or null", strings.Join(Labels, ", "))
 	case line.Confidence != "" && !slices.Contains(Confidences, line.Confidence):
-		return line, fmt.Errorf("confidence must be one of %s", strings.Join(Confidences, ", "))
+		return fmt.Errorf("confidence must be one of %s", strings.Join(Confidences, ", "))
 	case len(line.Labeler) > 200:
-		return line, errors.New("labeler is longer than 200 characters")
+		return errors.New("labeler is longer than 200 characters")
 	case len(line.Reasons) > 20 || slices.ContainsFunc(line.Reasons, func(r string) bool { return r == "" || len(r) > 100 }):
-		return line, errors.New("at most 20 reasons of at most 100 characters")
+		return errors.New("at most 20 reasons of at most 100 characters")
 	case slices.ContainsFunc(line.Spans, func(sp Span) bool { return sp.Start < 0 || sp.End <= sp.Start }):
-		return line, errors.New("a span ends before it starts")
+		return errors.New("a span ends before it starts")
 	case len(line.Note) > 4*maxNote || len(line.Correction) > 4*maxCorrection:
-		return line, errors.New("note or correction is too long")
+		return errors.New("note or correction is too long")
 	}
-	return line, nil
+	return nil
 }
 
 // importBlock imports some lines in one transaction.
@@ -153,7 +177,7 @@ func (s *Store) importBlock(ctx context.Context, actor auth.Actor, block []impor
 	if err != nil {
 		return err
 	}
-	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+	err = s.importTx(ctx, done.Dry, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, considerLock); err != nil {
 			return err
 		}
@@ -181,6 +205,23 @@ func (s *Store) importBlock(ctx context.Context, actor auth.Actor, block []impor
 		}
 		return s.tell(ctx, tx, 0)
 	})
+	return err
+}
+
+// errDry ends the transaction of a dry run.
+var errDry = errors.New("dry run")
+
+// importTx keeps what act did, or when dry lets it fall.
+func (s *Store) importTx(ctx context.Context, dry bool, act func(pgx.Tx) error) error {
+	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if err := act(tx); err != nil || !dry {
+			return err
+		}
+		return errDry
+	})
+	if errors.Is(err, errDry) {
+		return nil
+	}
 	return err
 }
 
@@ -359,6 +400,22 @@ func (im *importing) decide(ctx context.Context, f *filling, response telemetry.
 	return was, err
 }
 
+// exported reports whether the line is a label of this product that comes back:
+// its labeler's pseudonym, label and time are those of one that is here. A
+// pseudonym in a file never makes a label in that person's name.
+func (im *importing) exported(ctx context.Context, item int64, line importLine) (bool, error) {
+	if line.LabeledAt == nil {
+		return false, nil
+	}
+	var known bool
+	err := im.tx.QueryRow(ctx, `
+		SELECT EXISTS (
+			SELECT FROM labels l JOIN labelers w ON w.id = l.labeler_id
+			WHERE l.item_id = $1 AND (w.pseudonym = $2 OR w.import_name = $2) AND l.label = $3
+			  AND abs(extract(epoch FROM l.labeled_at - $4)) < 0.001)`, item, line.Labeler, *line.Label, *line.LabeledAt).Scan(&known)
+	return known, err
+}
+
 // label writes the line's label. It reports whether there was anything to
 // write, and whether this labeler had labeled the item before.
 func (im *importing) label(ctx context.Context, item importedItem, labeler int64, line importLine) (added, again bool, err error) {
@@ -373,6 +430,9 @@ func (im *importing) label(ctx context.Context, item importedItem, labeler int64
 		return false, false, err
 	}
 	again = err == nil
+	if known, err := im.exported(ctx, item.ID, line); err != nil || known {
+		return false, again, err
+	}
 	provenance, err := json.Marshal(map[string]any{"imported_by": im.actor.Name, "design": "census", "line": line.number})
 	if err != nil {
 		return false, again, err

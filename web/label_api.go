@@ -338,9 +338,9 @@ func (in labelsFilter) filter() (labeling.LabelFilter, error) {
 const exportLasts = 10 * time.Minute
 
 func (s *site) labelsExport(c *fiber.Ctx, labels *labeling.Store, format string, filter labeling.LabelFilter) error {
-	kind, ok := map[string]string{"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}[format]
+	kind, ok := map[string]string{"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}[format]
 	if !ok {
-		return fault.Say(fault.Invalid, "The format is jsonl or csv.")
+		return fault.Say(fault.Invalid, "The format is jsonl, csv or parquet.")
 	}
 	actor := actorOf(c)
 	write, err := labels.BeginExport(c.UserContext(), actor, format, filter)
@@ -373,7 +373,14 @@ func (s *site) labelsImportAPI(c *fiber.Ctx) error {
 		return err
 	}
 	defer body.Close()
-	imported, err := labels.Import(c.UserContext(), actorOf(c), body)
+	var in struct {
+		Format string `query:"format"`
+		Dry    bool   `query:"dry_run"`
+	}
+	if err := readQuery(c, &in); err != nil {
+		return err
+	}
+	imported, err := labels.ImportFile(c.UserContext(), actorOf(c), body, labeling.ImportOptions{Format: in.Format, Dry: in.Dry})
 	if err != nil {
 		return err
 	}
@@ -389,7 +396,7 @@ const answerSchema = `{"type":"object","required":["token","label"],"properties"
 	"correction":{"type":"string","maxLength":20000},"note":{"type":"string","maxLength":4000},"confidence":{"enum":["low","medium","high"]}}}`
 
 const importSchema = `{"type":"object","properties":{"lines":{"type":"integer"},"imported":{"type":"integer"},"duplicate":{"type":"integer"},
-	"unlabeled":{"type":"integer"},"rejected":{"type":"array","items":{"type":"object","properties":{"line":{"type":"integer"},"error":{"type":"string"}}}}}}`
+	"unlabeled":{"type":"integer"},"format":{"type":"string"},"dry_run":{"type":"boolean"},"rejected":{"type":"array","items":{"type":"object","properties":{"line":{"type":"integer"},"error":{"type":"string"}}}}}}`
 
 var labelingOperations = map[string]operation{
 	"GET /v1/queues": {Summary: "The queues, with what waits in each.", Answers: map[int]content{200: {Words: "queues"}}},
@@ -408,8 +415,9 @@ var labelingOperations = map[string]operation{
 	"GET /v1/labels": {Summary: "Labels with their provenance, all revisions, in the order they were given.",
 		Query: []parameter{{Name: "queue"}, {Name: "task_class"}, {Name: "session_id"}, {Name: "label"},
 			{Name: "from", Words: "event time, RFC 3339, inclusive"}, {Name: "to", Words: "event time, RFC 3339, exclusive"},
-			{Name: "cursor"}, {Name: "limit", Words: "at most 500"}, {Name: "format", Words: "jsonl or csv: everything, as a download"}},
+			{Name: "cursor"}, {Name: "limit", Words: "at most 500"}, {Name: "format", Words: "jsonl, csv or parquet: everything, as a download"}},
 		Answers: map[int]content{200: {Words: "labels and the cursor of the next page"}}},
-	"POST /v1/labels/import": {Summary: "Labels made elsewhere, one JSON object a line. They become census items; lines are refused one by one.",
-		Body: &content{Type: "application/x-ndjson", Schema: `{"type":"string"}`}, Answers: map[int]content{200: {Words: "what was imported", Schema: importSchema}}},
+	"POST /v1/labels/import": {Summary: "Labels made elsewhere. They become census items; lines are refused one by one; the same file twice changes nothing.",
+		Query: []parameter{{Name: "format", Words: "jsonl, csv, label-studio or argilla; without it, by how the file begins"}, {Name: "dry_run", Words: "true: say what would happen and change nothing"}},
+		Body:  &content{Type: "application/x-ndjson", Schema: `{"type":"string"}`}, Answers: map[int]content{200: {Words: "what was imported", Schema: importSchema}}},
 }

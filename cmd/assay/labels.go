@@ -11,15 +11,26 @@ import (
 )
 
 var labelsImportCommand = command{
-	name: "labels import", usage: "FILE [--server URL]", summary: "import labels made elsewhere",
+	name: "labels import", usage: "FILE [--format jsonl|csv|label-studio|argilla] [--dry-run] [--server URL]", summary: "import labels made elsewhere",
 	detail: `One JSON object a line: event_id (or session_id and request_id), label (null is counted as
-unlabeled), labeler, and optionally labeled_at, reasons, spans, correction, note.`,
+unlabeled), labeler, and optionally labeled_at, reasons, spans, correction, note. Also the table that
+"labels export --format csv" writes, and the JSON exports of Label Studio and Argilla, whose data or
+metadata name the response; without --format it is told by how the file begins. A dry run says what
+would happen. The same file twice changes nothing.`,
 	run: func(ctx context.Context, args []string) error {
 		file, rest := firstArgument(args)
 		if file == "" {
 			return usageError("name the file")
 		}
-		at, err := remoteFlag(rest)
+		flags := flag.NewFlagSet("labels import", flag.ContinueOnError)
+		flags.SetOutput(io.Discard)
+		format := flags.String("format", "", "")
+		dry := flags.Bool("dry-run", false, "")
+		server := flags.String("server", "", "")
+		if err := flags.Parse(rest); err != nil || flags.NArg() > 0 {
+			return usageError("after the file only --format, --dry-run and --server may follow")
+		}
+		at, err := findRemote(*server)
 		if err != nil {
 			return err
 		}
@@ -27,7 +38,14 @@ unlabeled), labeler, and optionally labeled_at, reasons, spans, correction, note
 		if err != nil {
 			return err
 		}
-		_, body, err := at.call(ctx, "POST", "/v1/labels/import", "application/x-ndjson", lines)
+		query := url.Values{}
+		if *format != "" {
+			query.Set("format", *format)
+		}
+		if *dry {
+			query.Set("dry_run", "true")
+		}
+		_, body, err := at.call(ctx, "POST", "/v1/labels/import?"+query.Encode(), "application/x-ndjson", lines)
 		if err != nil {
 			return err
 		}
@@ -70,15 +88,4 @@ var labelsExportCommand = command{
 		_, err = os.Stdout.Write(body)
 		return err
 	},
-}
-
-// remoteFlag reads the one option that commands with a file take.
-func remoteFlag(args []string) (remote, error) {
-	flags := flag.NewFlagSet("remote", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	server := flags.String("server", "", "")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
-		return remote{}, usageError("after the file only --server URL may follow")
-	}
-	return findRemote(*server)
 }

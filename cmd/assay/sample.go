@@ -54,6 +54,9 @@ func (m *machine) loadSample(ctx context.Context, dir string, out io.Writer) err
 	if err := m.handOffSample(ctx, dir, accounts); err != nil {
 		return err
 	}
+	if err := m.discussSample(ctx, accounts); err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "assay: %d labels, an incident and its handoff, in %s\n", labels, time.Since(began).Round(100*time.Millisecond))
 	return nil
 }
