@@ -18,7 +18,7 @@ const unread = `r.state = 'held' AND r.lease_until > clock_timestamp() AND (q.bl
 // UnreadSessions lists the sessions that an actor who reads sessions by role
 // may not read now, since they hold an item of them: they label it first.
 func (s *Store) UnreadSessions(ctx context.Context, actor auth.Actor) ([]string, error) {
-	if actor.Kind != auth.Person || !actor.May(auth.Label) {
+	if !isLabeler(actor) {
 		return nil, nil
 	}
 	labeler, err := s.LabelerOf(ctx, actor)
@@ -54,7 +54,7 @@ func holdsNone(ctx context.Context, db postgres.DB, labeler, item int64) error {
 // readerOf is the labeler whose held items a list of labels leaves out; 0 for
 // whoever never labels.
 func (s *Store) readerOf(ctx context.Context, actor auth.Actor) (int64, error) {
-	if actor.Kind != auth.Person || !actor.May(auth.Label) {
+	if !isLabeler(actor) {
 		return 0, nil
 	}
 	return s.LabelerOf(ctx, actor)

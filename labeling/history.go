@@ -61,7 +61,7 @@ type reader struct {
 
 func (s *Store) whoReads(ctx context.Context, actor auth.Actor) (reader, error) {
 	r := reader{byRole: actor.Kind != auth.Person || seesAll(actor)}
-	if actor.Kind != auth.Person || !actor.May(auth.Label) {
+	if !isLabeler(actor) {
 		return r, nil
 	}
 	var err error

@@ -193,7 +193,7 @@ func (s *Store) Counts(ctx context.Context, actor auth.Actor, queue Queue) (Coun
 		return Counts{}, err
 	}
 	labeler := int64(0)
-	if actor.May(auth.Label) && actor.Kind == auth.Person {
+	if isLabeler(actor) {
 		var err error
 		if labeler, err = s.LabelerOf(ctx, actor); err != nil {
 			return Counts{}, err
@@ -253,6 +253,26 @@ func (s *Store) Remove(ctx context.Context, actor auth.Actor, item int64, reason
 			return fmt.Errorf("remove item %d: %w", item, fault.NotFound)
 		}
 		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "item.remove", Object: fmt.Sprintf("item/%d", item), Reason: reason})
+	})
+}
+
+// SetMix sets the share of reservations that serve the rate and not the order
+// of harm.
+func (s *Store) SetMix(ctx context.Context, actor auth.Actor, queue Queue, share float64) error {
+	if err := actor.Require(auth.Configure); err != nil {
+		return err
+	}
+	if !(share >= 0 && share <= 1) {
+		return fault.Say(fault.Invalid, "The share of measurement lies between 0 and 100 percent.")
+	}
+	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE queues SET measurement_share = $2 WHERE id = $1`, queue.ID, share); err != nil {
+			return fmt.Errorf("set the mix of queue %s: %w", queue.Slug, err)
+		}
+		return audit.Record(ctx, tx, audit.Entry{
+			Actor: actor, Action: "queue.mix", Object: "queue/" + queue.Slug, What: fmt.Sprintf("measurement %.0f %%", 100*share),
+			Before: map[string]float64{"measurement_share": queue.MeasurementShare}, After: map[string]float64{"measurement_share": share},
+		})
 	})
 }
 

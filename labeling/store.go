@@ -47,12 +47,38 @@ func (s *Store) draw() float64 {
 	return rand.Float64()
 }
 
-// LabelerOf returns the labeler that a person is, making it on first use.
+// LabelerOf returns the labeler that a person or a program's key is, making it
+// on first use.
 func (s *Store) LabelerOf(ctx context.Context, actor auth.Actor) (int64, error) {
-	if actor.Kind != auth.Person {
-		return 0, fmt.Errorf("labeler of %s: only a person labels", actor.Kind)
+	switch actor.Kind {
+	case auth.Person:
+		return s.labeler(ctx, s.DB, "person/"+strconv.FormatInt(actor.ID, 10), "person_id", actor.ID)
+	case auth.Key:
+		return s.keyLabeler(ctx, actor)
 	}
-	return s.labeler(ctx, s.DB, "person/"+strconv.FormatInt(actor.ID, 10), "person_id", actor.ID)
+	return 0, fmt.Errorf("labeler of %s: only people and keys label", actor.Kind)
+}
+
+// isLabeler reports whether the actor works in queues and so is bound by what
+// it holds.
+func isLabeler(actor auth.Actor) bool {
+	return (actor.Kind == auth.Person || actor.Kind == auth.Key) && actor.May(auth.Label)
+}
+
+// keyLabeler is the labeler of a key. Its pseudonym is the key's public name:
+// a program has nothing to hide behind one.
+func (s *Store) keyLabeler(ctx context.Context, actor auth.Actor) (int64, error) {
+	key := "key/" + strconv.FormatInt(actor.ID, 10)
+	if id, ok := s.labelers.Load(key); ok {
+		return id.(int64), nil
+	}
+	_, err := s.DB.Exec(ctx, `
+		INSERT INTO labelers (key_id, pseudonym) VALUES ($1, 'key ' || $2)
+		ON CONFLICT (key_id) DO NOTHING`, actor.ID, actor.Name)
+	if err != nil {
+		return 0, fmt.Errorf("labeler of key %s: %w", actor.Name, err)
+	}
+	return s.labeler(ctx, s.DB, key, "key_id", actor.ID)
 }
 
 func (s *Store) importer(ctx context.Context, db postgres.DB, name string) (int64, error) {

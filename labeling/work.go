@@ -138,7 +138,8 @@ type Summary struct {
 	Mine     int64      // labels of the actor that stand
 	Oldest   *time.Time // when the longest waiting came into the queue
 	Median   time.Duration
-	Split    int64 // labelers differ, a reviewer decides
+	Split    int64   // labelers differ, a reviewer decides
+	PerDay   float64 // labels a day, of the last seven days or since the first
 }
 
 // Free is how many wait.
@@ -157,7 +158,7 @@ func (s *Store) Summaries(ctx context.Context, actor auth.Actor) ([]Summary, err
 		return nil, err
 	}
 	labeler := int64(0)
-	if actor.Kind == auth.Person && actor.May(auth.Label) {
+	if isLabeler(actor) {
 		if labeler, err = s.LabelerOf(ctx, actor); err != nil {
 			return nil, err
 		}
@@ -189,6 +190,15 @@ func (s *Store) Summary(ctx context.Context, actor auth.Actor, queue Queue) (Sum
 	}
 	known, err := s.numbers(ctx, queue.ID)
 	known.Queue = queue
+	if err != nil || !isLabeler(actor) {
+		return known, err
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return known, err
+	}
+	err = s.DB.QueryRow(ctx, `
+		SELECT count(*) FROM reservations WHERE labeler_id = $1 AND queue_id = $2 AND state = 'labeled'`, labeler, queue.ID).Scan(&known.Mine)
 	return known, err
 }
 
@@ -243,9 +253,11 @@ func countOf(ctx context.Context, tx pgx.Tx, queue int64) (Summary, error) {
 	}
 	var median *float64
 	err = tx.QueryRow(ctx, `
-		SELECT (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY elapsed_ms)
+		SELECT (SELECT coalesce(count(*) / greatest(extract(epoch FROM now() - min(created_at)) / 86400, 1), 0)::float8
+		        FROM labels WHERE queue_id = $1 AND created_at > now() - interval '7 days'),
+		       (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY elapsed_ms)
 		        FROM (SELECT elapsed_ms FROM labels WHERE queue_id = $1 AND elapsed_ms IS NOT NULL ORDER BY id DESC LIMIT 200) AS recent),
-		       (SELECT count(*) FROM consensus c JOIN items i ON i.id = c.item_id WHERE i.queue_id = $1 AND c.method = 'split')`, queue).Scan(&median, &summary.Split)
+		       (SELECT count(*) FROM consensus c JOIN items i ON i.id = c.item_id WHERE i.queue_id = $1 AND c.method = 'split')`, queue).Scan(&summary.PerDay, &median, &summary.Split)
 	if median != nil {
 		summary.Median = time.Duration(*median) * time.Millisecond
 	}
@@ -286,7 +298,8 @@ type Worker struct {
 	Name   string
 	Labels int
 	Holds  int
-	Last   time.Time // when they last reserved or labeled
+	Last   time.Time  // when they last reserved or labeled
+	Until  *time.Time // when the last lease they hold ends
 }
 
 // Here lists who labeled in the queue since then or holds something in it, the
@@ -302,7 +315,8 @@ func (s *Store) Here(ctx context.Context, actor auth.Actor, queue Queue, since t
 		SELECT coalesce(p.name, w.pseudonym) AS name,
 		       count(*) FILTER (WHERE r.state = 'labeled') AS labels,
 		       count(*) FILTER (WHERE r.state = 'held' AND r.lease_until > clock_timestamp()) AS holds,
-		       max(coalesce(r.ended_at, r.reserved_at)) AS last
+		       max(coalesce(r.ended_at, r.reserved_at)) AS last,
+		       max(r.lease_until) FILTER (WHERE r.state = 'held' AND r.lease_until > clock_timestamp()) AS until
 		FROM reservations r
 		JOIN labelers w ON w.id = r.labeler_id
 		LEFT JOIN people p ON p.id = w.person_id
@@ -339,6 +353,16 @@ type Point struct {
 type Gain struct {
 	Points []Point // from now on, each step a few labels more
 	Pace   time.Duration
+	PerDay float64 // labels a day in the queue; 0 when there are none yet
+}
+
+// When is the time by which n labels are there at the queue's own rate, and
+// false when it has none.
+func (g Gain) When(now time.Time, n int) (time.Time, bool) {
+	if g.PerDay <= 0 {
+		return time.Time{}, false
+	}
+	return now.Add(time.Duration(float64(n) / g.PerDay * float64(24*time.Hour))), true
 }
 
 // Work is the time that n labels take.
@@ -387,7 +411,7 @@ func (s *Store) Gain(ctx context.Context, actor auth.Actor, queue Queue, share f
 		return Gain{}, err
 	}
 	points, err := Buy(frames, share)
-	return Gain{Points: points, Pace: known.Pace()}, err
+	return Gain{Points: points, Pace: known.Pace(), PerDay: known.PerDay}, err
 }
 
 // The steps of Buy: how many labels ahead it looks, and how often.

@@ -29,8 +29,10 @@ type queuePage struct {
 	Bar       ui.StackBar
 	Table     *ui.Table
 	Here      *ui.Facts
+	Measures  bool // its labels reach a rate
 	Chart     *ui.LineChart
-	Mix       string
+	Mix       mixPanel
+	Progress  string // of the reader, in the three words of review
 	Filled    string
 	Try       string // address of a dry run of its rules
 	Adjudge   string
@@ -41,6 +43,7 @@ type queueFilter struct {
 	State string `query:"state"` // "" or "not_done", "done"
 	From  int    `query:"from"`  // rows before this page
 	After int64  `query:"after"` // the item labeled just before, for the toast
+	Mix   string `query:"mix"`   // percent of measurement to look at; "" is the queue's own
 }
 
 func (s *site) queueShow(c *fiber.Ctx) error {
@@ -73,12 +76,10 @@ func (s *site) queueShow(c *fiber.Ctx) error {
 	if shown.Guide, err = labels.GuideOf(ctx, actor, queue.TaskClass); err != nil {
 		return err
 	}
-	if shown.Gain, err = labels.Gain(ctx, actor, queue, queue.MeasurementShare); err != nil {
+	if err := shown.weigh(ctx, labels, actor, filter.Mix); err != nil {
 		return err
 	}
-	if shown.Other, err = labels.Gain(ctx, actor, queue, 0.40); err != nil {
-		return err
-	}
+	shown.Zone = s.reader(visitorOf(c)).Zone
 	items, err := labels.ListItems(ctx, actor, queue, filter.State == "done", filter.From, queuePageRows+1)
 	switch {
 	case err == nil:
@@ -122,7 +123,10 @@ type shownQueue struct {
 	Counts      labeling.Counts
 	Rules       []labeling.RuleDoings
 	Guide       labeling.Guide
-	Gain, Other labeling.Gain // with its own measurement share, and with 40 %
+	Mix         int           // percent of measurement that is looked at
+	OtherMix    int           // to compare: the queue's own, or 40
+	Gain, Other labeling.Gain // what labels buy with each
+	Zone        *time.Location
 	Items       []labeling.Brief
 	Listed      bool
 	Here        []labeling.Worker
@@ -147,12 +151,16 @@ func buildQueue(q shownQueue, filter queueFilter) queuePage {
 		empty := buildEmptyQueue(q)
 		p.Empty = &empty
 	}
+	if q.Labels {
+		p.Progress = progressOf(q.Counts)
+	}
 	if q.Listed {
 		table := queueTable(q, filter)
 		p.Table = &table
 	}
 	p.Rules = q.SeesRules
-	p.Chart, p.Mix = hourBuys(q)
+	p.Measures = q.Queue.Kind == "standard"
+	p.Chart, p.Mix = hourBuys(q), buildMix(q)
 	if len(q.Here) > 0 {
 		p.Here = whoIsHere(q.Here, q.Now)
 	}
@@ -191,10 +199,26 @@ func queueStats(q shownQueue) ui.Stats {
 		{Term: "Done", Figure: ui.Count(q.Summary.Done)},
 		{Term: "Oldest", Figure: oldest},
 	}}
+	if q.Labels {
+		stats.Items = append(stats.Items, ui.Stat{Term: "Mine", Figure: ui.Count(q.Summary.Mine), Base: mineOf(q.Summary)})
+	}
 	if q.Summary.Median >= time.Second {
 		stats.Items = append(stats.Items, ui.Stat{Term: "Median per item", Figure: ui.Elapsed(q.Summary.Median.Round(time.Second)), Base: "of the last 200 labels"})
 	}
 	return stats
+}
+
+// progressOf says for one person what needs their review, what needs that of
+// others, and what is completed.
+func progressOf(c labeling.Counts) string {
+	return fmt.Sprintf("Needs your review: %s. Needs others’ review: %s. Completed: %s.", ui.Count(c.Free+c.PutOff), ui.Count(c.Another+c.Reserved), ui.Count(c.Done))
+}
+
+func mineOf(summary labeling.Summary) string {
+	if summary.Done == 0 || summary.Mine > summary.Done {
+		return ""
+	}
+	return ui.WholeShare(float64(summary.Mine)/float64(summary.Done)) + " of what is done"
 }
 
 var classLegend = []string{
@@ -276,11 +300,10 @@ func itemRow(b labeling.Brief, now time.Time) ui.Row {
 	}}
 }
 
-// hourBuys draws how the rate narrows with work, and says what another mix of
-// harm and measurement would buy.
-func hourBuys(q shownQueue) (*ui.LineChart, string) {
+// hourBuys draws how the rate narrows with work.
+func hourBuys(q shownQueue) *ui.LineChart {
 	if len(q.Gain.Points) < 2 {
-		return nil, ""
+		return nil
 	}
 	var x []float64
 	var points []ui.Point
@@ -295,7 +318,7 @@ func hourBuys(q shownQueue) (*ui.LineChart, string) {
 		highest = max(highest, 100*p.Half)
 	}
 	if len(x) < 2 {
-		return nil, ""
+		return nil
 	}
 	top := max(2, 2*float64(int(highest/2)+1))
 	chart := ui.LineChart{
@@ -304,16 +327,7 @@ func hourBuys(q shownQueue) (*ui.LineChart, string) {
 		YTicks: []ui.Tick{{At: 0, Label: "0"}, {At: top / 2, Label: "±" + trimNumber(top/2)}, {At: top, Label: "±" + trimNumber(top) + " pp"}},
 		Height: 170, Name: fmt.Sprintf("Half the width of the rate’s interval: ±%s points now", trimNumber(points[0].Value)),
 	}
-	half, n, ok := q.Gain.Next()
-	if !ok {
-		return &chart, "At the present pace the next three hours do not reach another whole step."
-	}
-	share := int(100 * q.Queue.MeasurementShare)
-	mix := fmt.Sprintf("Harm %d, measurement %d: %s after %s.", 100-share, share, pointsWords(half), ui.WorkTime(q.Gain.Work(n)))
-	if other, ok := q.Other.Reaches(half); ok && share != 40 {
-		mix += fmt.Sprintf(" At 60/40: after %s.", ui.WorkTime(q.Other.Work(other)))
-	}
-	return &chart, mix
+	return &chart
 }
 
 func whoIsHere(here []labeling.Worker, now time.Time) *ui.Facts {
@@ -321,7 +335,10 @@ func whoIsHere(here []labeling.Worker, now time.Time) *ui.Facts {
 	for _, w := range here {
 		words := ui.CountOf(w.Labels, "label") + ", " + ago(now.Sub(w.Last))
 		if w.Holds > 0 {
-			words = ui.CountOf(w.Labels, "label") + ", reading now"
+			words = ui.CountOf(w.Labels, "label") + ", holds " + ui.Count(w.Holds)
+			if w.Until != nil {
+				words += ", ends in " + ui.Left(w.Until.Sub(now))
+			}
 		}
 		facts.Items = append(facts.Items, ui.Fact{Term: w.Name, Value: ui.Text(words)})
 	}

@@ -43,6 +43,7 @@ var scopeWords = map[auth.Scope]string{
 	auth.ScopeIngest:   "send events",
 	auth.ScopeRead:     "read sessions, rates, incidents and handoffs",
 	auth.ScopeLabel:    "import and export labels",
+	auth.ScopeLabeler:  "reserve and label, as a labeler of its own",
 	auth.ScopeValidate: "run a validator on one output",
 	auth.ScopeHandoff:  "templates, handoffs and runs",
 	auth.ScopeCheck:    "ask a promotion gate",

@@ -192,6 +192,7 @@ func routes() []route {
 		{"GET", "/queues/:queue/rules", may(auth.SeeMeasures).personOnly(), (*site).queueRulesShow},
 		{"POST", "/queues/:queue/rules", may(auth.Configure).personOnly(), (*site).queueRuleSet},
 		{"POST", "/queues/:queue/rules/:rule/retire", may(auth.Configure).personOnly(), (*site).queueRuleRetire},
+		{"POST", "/queues/:queue/mix", may(auth.Configure).personOnly(), (*site).queueMixSet},
 		{"POST", "/queues/:queue/backfill", may(auth.Configure).personOnly(), (*site).queueBackfill},
 		{"POST", "/queues/:queue/discovery", may(auth.Configure).personOnly(), (*site).queueDiscover},
 		{"POST", "/queues/:queue/next", may(auth.Label).personOnly(), (*site).queueNext},

@@ -138,7 +138,7 @@ func publicAddress() string {
 
 var keyCreateCommand = command{
 	name: "key create", usage: "NAME --scope SCOPE[,SCOPE] [--days 90] [--consent redacted] [--keep 0.01]", summary: "make an API key",
-	detail: `Prints the key, once. Scopes: ingest, read, label, validate, handoff, check.
+	detail: `Prints the key, once. Scopes: ingest, read, label, labeler, validate, handoff, check.
 An ingest key names what stands for events that carry no consent of their own: none, aggregate
 (the default: counted, no text), redacted or full; and the share of sessions whose text is kept.`,
 	run: runKeyCreate,

@@ -94,18 +94,20 @@ const (
 	ScopeIngest   Scope = "ingest"   // send events
 	ScopeRead     Scope = "read"     // sessions, rates, incidents, handoffs
 	ScopeLabel    Scope = "label"    // import and export labels
+	ScopeLabeler  Scope = "labeler"  // reserve and label, as a labeler of its own
 	ScopeValidate Scope = "validate" // run a validator on one output
 	ScopeHandoff  Scope = "handoff"  // templates, handoffs, runs
 	ScopeCheck    Scope = "check"    // ask the gate
 )
 
 // Scopes lists every scope.
-var Scopes = []Scope{ScopeIngest, ScopeRead, ScopeLabel, ScopeValidate, ScopeHandoff, ScopeCheck}
+var Scopes = []Scope{ScopeIngest, ScopeRead, ScopeLabel, ScopeLabeler, ScopeValidate, ScopeHandoff, ScopeCheck}
 
 var scoped = map[Scope][]Permission{
 	ScopeIngest:   {SendEvents},
 	ScopeRead:     {SeeSessions, SeeMeasures, SeeHandoffs, CheckGate},
 	ScopeLabel:    {ImportLabels, ExportLabels},
+	ScopeLabeler:  {Label},
 	ScopeValidate: {Validate},
 	ScopeHandoff:  {OpenHandoff, SeeHandoffs, CheckGate, Configure},
 	ScopeCheck:    {CheckGate},
