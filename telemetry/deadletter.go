@@ -326,9 +326,8 @@ func (s *Store) replayOne(ctx context.Context, tx pgx.Tx, t *taking, l DeadLette
 	if r == nil {
 		return "refused", nil
 	}
-	rows := []*row{r}
 	if l.Origin == AtDoor {
-		fresh, err := t.claimIDs(ctx, tx, rows)
+		fresh, err := t.claimIDs(ctx, tx, []uuid.UUID{r.EventID})
 		if err != nil {
 			return "", err
 		}
@@ -336,5 +335,9 @@ func (s *Store) replayOne(ctx context.Context, tx pgx.Tx, t *taking, l DeadLette
 			return "duplicate", nil
 		}
 	}
-	return "accepted", s.enqueue(ctx, tx, t, rows)
+	if _, err := s.seal(ctx, tx, []*row{r}); err != nil {
+		return "", err
+	}
+	body, size := pack([]*row{r})
+	return "accepted", s.enqueue(ctx, tx, []packed{{t, 1, body, size}})
 }

@@ -27,6 +27,10 @@
 //
 //   - The inbox holds batches, not rows: one compressed body of 500 events
 //     costs PostgreSQL what one row does.
+//   - Batches that wait for PostgreSQL at one moment are committed together
+//     (commit.go): small batches then cost a disk write and a job per group.
+//   - Before a body is even inflated it asks for room (gate.go): what is worked
+//     on at a time is bounded, and who would wait too long is told so at once.
 //   - Text is kept or not by session (one random number per session), so that
 //     a reader finds a session whole or not at all; the probability is stored
 //     with each event.

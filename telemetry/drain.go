@@ -54,8 +54,8 @@ func (a *away) remember(err error) {
 }
 
 const (
-	blockEvents = 50_000
-	blockSize   = 128 << 20 // unpacked: what one drainer holds in memory
+	blockEvents = 25_000
+	blockSize   = 32 << 20 // unpacked: a drainer holds several times as much in memory
 	// claimLasts is longer than a block takes to write. A drainer that died
 	// leaves its block to the next one after it.
 	claimLasts = 3 * time.Minute

@@ -151,8 +151,7 @@ func TestPoisonIsBuriedAndItsNeighboursLand(t *testing.T) {
 	send(t, s, answer("a", noon, ""))
 	// A batch as a version to come might write it, and one that was damaged.
 	lines := `{"event_id":"0d85369d-c5fe-5050-a65c-053f2ec5a9e2","event_type":"outcome","mood":"good"}` + "\n" + `{"half":`
-	w := packers.Get().(interface{ EncodeAll(src, dst []byte) []byte })
-	for _, body := range [][]byte{w.EncodeAll([]byte(lines), nil), []byte("damaged")} {
+	for _, body := range [][]byte{packer.EncodeAll([]byte(lines), nil), []byte("damaged")} {
 		if _, err := s.DB.Exec(context.Background(), `
 			INSERT INTO inbox (day, received_at, key_id, events, bytes, size, body) VALUES ($1, $2, 7, 2, $3, $3, $4)`,
 			day(noon), noon, len(body), body); err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -300,16 +301,25 @@ func stampFlag(name string, at func(*row) *bool) field {
 
 // --- reading ---
 
+// readString reads a JSON text. One without escapes is not copied: it shares
+// the bytes it was read from, which belong to the row from then on and are
+// never written to again.
 func readString(v jsontext.Value) (string, error) {
 	if v.Kind() != '"' {
-		return "", errors.New("must be a text")
+		return "", errText
 	}
-	if inner := v[1 : len(v)-1]; bytes.IndexByte(inner, '\\') < 0 {
-		return string(inner), nil
+	inner := v[1 : len(v)-1]
+	if len(inner) == 0 {
+		return "", nil
+	}
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return unsafe.String(&inner[0], len(inner)), nil
 	}
 	s, err := jsontext.AppendUnquote(nil, v)
 	return string(s), err
 }
+
+var errText = errors.New("must be a text")
 
 func readID(v jsontext.Value) (string, error) {
 	s, err := readString(v)
@@ -344,10 +354,15 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
+var (
+	errCount        = errors.New("must be a whole number from 0 up")
+	errMilliseconds = errors.New("must be a number of milliseconds from 0 up")
+)
+
 func readCount(v jsontext.Value, round bool) (int64, error) {
-	refusal := errors.New("must be a whole number from 0 up")
+	refusal := errCount
 	if round {
-		refusal = errors.New("must be a number of milliseconds from 0 up")
+		refusal = errMilliseconds
 	}
 	if v.Kind() != '0' {
 		return 0, refusal

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -116,60 +117,18 @@ func (t *taking) takeAll(events []jsontext.Value, stitch func([]*row) error) (ro
 }
 
 // commit puts the rows whose ids are new into the inbox, with the job that
-// drains them and the letters of those refused, in one transaction. It
-// returns how many were new.
-func (s *Store) commit(ctx context.Context, t *taking, rows []*row, refused []rejected) (int, error) {
-	if len(rows) == 0 && len(refused) == 0 {
-		return 0, nil
+// drains them and the letters of those refused. It returns how many were new.
+func (s *Store) commit(ctx context.Context, t *taking, rows []*row, refused []rejected) (accepted int, err error) {
+	if len(refused) > 0 {
+		err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error { return t.bury(ctx, tx, refused) })
 	}
-	accepted, err := s.tryCommit(ctx, t, rows, refused)
-	if missesDay(err) {
-		// Midnight passed, or this is a new installation: open the day.
-		if err := s.openDays(ctx, t.now); err != nil {
-			return 0, unavailable("open a day of the inbox", err)
-		}
-		accepted, err = s.tryCommit(ctx, t, rows, refused)
+	if err == nil && len(rows) > 0 {
+		accepted, err = s.commitTogether(ctx, t, rows)
 	}
 	if err != nil {
 		return 0, unavailable("commit a batch", err)
 	}
 	return accepted, nil
-}
-
-func (s *Store) tryCommit(ctx context.Context, t *taking, rows []*row, refused []rejected) (int, error) {
-	accepted := 0
-	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
-		if err := t.bury(ctx, tx, refused); err != nil {
-			return err
-		}
-		fresh, err := t.claimIDs(ctx, tx, rows)
-		if err != nil || len(fresh) == 0 {
-			return err
-		}
-		accepted = len(fresh)
-		return s.enqueue(ctx, tx, t, fresh)
-	})
-	return accepted, err
-}
-
-func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, t *taking, rows []*row) error {
-	if err := s.seal(ctx, tx, rows); err != nil {
-		return err
-	}
-	body, size := pack(rows)
-	var batch int64
-	err := tx.QueryRow(ctx, `
-		INSERT INTO inbox (day, received_at, key_id, events, bytes, size, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
-		RETURNING id`, day(t.now), t.now, t.keyID, len(rows), len(body), size, body).Scan(&batch)
-	if err != nil {
-		return err
-	}
-	if s.Jobs == nil {
-		return nil
-	}
-	_, err = s.Jobs.InsertTx(ctx, tx, Received{Batch: batch}, nil)
-	return err
 }
 
 func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
@@ -206,13 +165,13 @@ func validText(raw []byte) string {
 
 // --- the body of a batch ---
 
+// One packer and one unpacker serve all, as many at a time as there are cores.
+// The window is small: lines of one batch repeat what stands nearby.
 var (
-	packers = sync.Pool{New: func() any {
-		w, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
-		return w
-	}}
-	unpackers = sync.Pool{New: func() any { r, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1)); return r }}
-	buffers   = sync.Pool{New: func() any { return new([]byte) }}
+	packer, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(256<<10),
+		zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)))
+	unpacker, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)))
+	buffers     = sync.Pool{New: func() any { return new([]byte) }}
 )
 
 // pack writes the rows as lines and compresses them; size is before that.
@@ -224,15 +183,11 @@ func pack(rows []*row) (body []byte, size int) {
 		lines = appendRow(lines, r)
 	}
 	*buffer = lines
-	w := packers.Get().(*zstd.Encoder)
-	defer packers.Put(w)
-	return w.EncodeAll(lines, make([]byte, 0, len(lines)/2)), len(lines)
+	return packer.EncodeAll(lines, make([]byte, 0, len(lines)/2)), len(lines)
 }
 
 func unpack(body []byte) ([]byte, error) {
-	r := unpackers.Get().(*zstd.Decoder)
-	defer unpackers.Put(r)
-	return r.DecodeAll(body, nil)
+	return unpacker.DecodeAll(body, nil)
 }
 
 // --- the limit of the inbox ---

@@ -65,8 +65,9 @@ func sealedAs(eventID uuid.UUID, userIDHash *string) vault.Context {
 }
 
 // seal puts the raw texts of the rows into the vault, in the transaction that
-// acknowledges them, and leaves their references in the rows.
-func (s *Store) seal(ctx context.Context, tx pgx.Tx, rows []*row) error {
+// acknowledges them, and leaves their references in the rows. It reports whether
+// there were any.
+func (s *Store) seal(ctx context.Context, tx pgx.Tx, rows []*row) (sealed bool, err error) {
 	var texts []vault.Sealing
 	var of []*row
 	for _, r := range rows {
@@ -76,16 +77,16 @@ func (s *Store) seal(ctx context.Context, tx pgx.Tx, rows []*row) error {
 		}
 	}
 	if len(texts) == 0 {
-		return nil
+		return false, nil
 	}
 	refs, err := s.Vault.SealAll(ctx, tx, texts)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for i, r := range of {
 		r.RawPayloadRef = refs[i]
 	}
-	return nil
+	return true, nil
 }
 
 // DurableRecord is what outlives the text of an event (A11.14): ids, route and

@@ -11,24 +11,18 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"assay/internal/postgres"
 )
 
-// claimIDs writes the ids of the batch and returns the rows whose id nobody
-// had, the first of each. Ids are written in order, so that two batches with
-// the same events wait for each other and never deadlock.
+// claimIDs writes the ids, which may repeat, and returns those nobody had.
+// They are written in order, so that two batches with the same events wait for
+// each other and never deadlock.
 //
 // An id is looked for in the days that are still written to, and in those past
 // days whose filter does not rule it out: nearly always in none.
-func (t *taking) claimIDs(ctx context.Context, tx pgx.Tx, rows []*row) ([]*row, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	ids := make([]uuid.UUID, 0, len(rows))
-	for _, r := range rows {
-		ids = append(ids, r.EventID)
-	}
+func (t *taking) claimIDs(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) (freshIDs, error) {
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	ids = slices.Compact(ids)
 	perhaps, days := t.sealed.perhaps(ids)
@@ -47,26 +41,42 @@ func (t *taking) claimIDs(ctx context.Context, tx pgx.Tx, rows []*row) ([]*row, 
 		WHERE NOT EXISTS (SELECT FROM event_ids seen WHERE seen.event_id = sent.event_id AND seen.day > $3 AND seen.day < $1)
 		  AND event_id NOT IN (SELECT event_id FROM known)
 		ON CONFLICT DO NOTHING
-		RETURNING event_id`, day(t.now), ids, t.sealed.through, perhaps, days)
+		RETURNING event_id`, day(t.now), asUUIDs(ids), t.sealed.through, perhaps, days)
 	if err != nil {
 		return nil, err
 	}
-	fresh := make(map[uuid.UUID]bool, len(ids))
-	var id uuid.UUID
-	if _, err := pgx.ForEachRow(found, []any{&id}, func() error {
-		fresh[id] = true
+	fresh := make(freshIDs, len(ids))
+	var id pgtype.UUID
+	_, err = pgx.ForEachRow(found, []any{&id}, func() error {
+		fresh[id.Bytes] = true
 		return nil
-	}); err != nil {
-		return nil, err
-	}
-	kept := make([]*row, 0, len(fresh))
+	})
+	return fresh, err
+}
+
+// freshIDs are ids that nobody had.
+type freshIDs map[uuid.UUID]bool
+
+// of takes the rows whose id is fresh, the first of each; the ids are then
+// fresh no more.
+func (f freshIDs) of(rows []*row) []*row {
+	kept := make([]*row, 0, len(rows))
 	for _, r := range rows {
-		if fresh[r.EventID] {
-			delete(fresh, r.EventID)
+		if f[r.EventID] {
+			delete(f, r.EventID)
 			kept = append(kept, r)
 		}
 	}
-	return kept, nil
+	return kept
+}
+
+// asUUIDs is the form the driver writes without asking each value what it is.
+func asUUIDs(ids []uuid.UUID) []pgtype.UUID {
+	list := make([]pgtype.UUID, len(ids))
+	for i, id := range ids {
+		list[i] = pgtype.UUID{Bytes: id, Valid: true}
+	}
+	return list
 }
 
 // filters are the filters of past days, as this process holds them.

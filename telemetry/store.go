@@ -53,6 +53,9 @@ type Store struct {
 	depth    depth
 	away     away
 	filters  filters
+
+	committing committing
+	gate       gate
 }
 
 func (s *Store) now() time.Time {

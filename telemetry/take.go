@@ -54,6 +54,8 @@ type taking struct {
 	code   *redact.Policy
 	sealed *sealedDays
 	seals  bool // there is a vault for raw text
+
+	scrubID func(string) string // withoutAddress, made once
 }
 
 // take turns a decoded event into the row that is stored: identity of people
@@ -132,9 +134,12 @@ func (t *taking) hashPeople(r *row) {
 		r.UserIDHash = &hash
 	}
 	r.rawUser = ""
+	if t.scrubID == nil {
+		t.scrubID = t.withoutAddress
+	}
 	for i := range eventFields {
 		if scrub := eventFields[i].scrub; scrub != nil {
-			scrub(r, t.withoutAddress)
+			scrub(r, t.scrubID)
 		}
 	}
 }

@@ -332,6 +332,10 @@ func (b *batch) count(add func(*Batched)) {
 // verdict is the one that was kept for the same input and versions, else a new
 // one.
 func (b *batch) verdict(ctx context.Context, in Input) (Verdict, *int64, error) {
+	in, err := b.store.withFixture(ctx, in)
+	if err != nil {
+		return Verdict{}, nil, err
+	}
 	hash, err := in.Hash()
 	if err != nil {
 		return Verdict{}, nil, err

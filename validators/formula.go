@@ -2,6 +2,7 @@ package validators
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"assay/validators/fixture"
 	"assay/validators/formula"
 	"assay/validators/sandbox"
 )
@@ -156,11 +158,49 @@ func checkFormula(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
 		Message  string          `json:"message"`
 		Evidence json.RawMessage `json:"evidence"`
 	}
-	o, done, err := ask(ctx, box, formulaProgram, formulaJob{in.Artifact, in.Expected}, &out)
+	artifact, o, missing := formulaOnFixture(in)
+	if missing {
+		return o, nil
+	}
+	o, done, err := ask(ctx, box, formulaProgram, formulaJob{artifact, in.Expected}, &out)
 	if err != nil || !done {
 		return o, err
 	}
 	return Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message, Evidence: out.Evidence}, nil
+}
+
+// formulaOnFixture puts a workbook's cells under those the artifact brings;
+// missing is true when the workbook it names is not there.
+func formulaOnFixture(in Input) (artifact json.RawMessage, o Opinion, missing bool) {
+	var a struct {
+		Fixture string         `json:"fixture"`
+		Cell    string         `json:"cell"`
+		Cells   map[string]any `json:"cells"`
+	}
+	if json.Unmarshal(in.Artifact, &a) != nil || a.Fixture == "" {
+		return in.Artifact, o, false
+	}
+	var book workbook
+	var fields map[string]any
+	if in.fixture == nil || in.fixture.Kind != fixture.Workbook || json.Unmarshal([]byte(in.fixture.Content), &book) != nil || json.Unmarshal(in.Artifact, &fields) != nil {
+		return nil, Opinion{Verdict: Inconclusive, Reason: ReasonFixture, Message: fmt.Sprintf("There is no workbook named %s among the fixtures.", clip(a.Fixture, 80))}, true
+	}
+	home := "'" + strings.ReplaceAll(book.Sheets[0], "'", "''") + "'!"
+	if !strings.Contains(a.Cell, "!") {
+		fields["cell"] = home + cmp.Or(a.Cell, "XFD1048576") // out of the way
+	}
+	for address, value := range a.Cells {
+		if !strings.Contains(address, "!") {
+			address = home + address
+		}
+		book.Cells[address] = value
+	}
+	fields["cells"], fields["sheets"] = book.Cells, book.Sheets
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return in.Artifact, o, false
+	}
+	return text, o, false
 }
 
 // ask gives a program a job and reads its answer; done is false when the

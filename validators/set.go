@@ -56,12 +56,12 @@ func NewSet(box Sandbox) *Set {
 
 // all lists the validators, in the order pages show them.
 func all() []Validator {
-	return []Validator{formulaValidator(), sqlValidator(), codeValidator()}
+	return []Validator{formulaValidator(), sqlValidator(), codeValidator(), textValidator(), toolsValidator()}
 }
 
 // programs are what a child of the sandbox can be.
 func programs() []sandbox.Program {
-	return append([]sandbox.Program{formulaProgram, sqliteProgram}, codePrograms()...)
+	return append([]sandbox.Program{textProgram, formulaProgram, sqliteProgram, fixtureProgram}, codePrograms()...)
 }
 
 // Main is the sandbox's child when this program was started as one, and then
@@ -172,7 +172,7 @@ func (s *Set) Check(ctx context.Context, v Validator, in Input) (Verdict, error)
 	}
 	return Verdict{
 		ID: in.ID, Validator: v.Name, Version: v.Version, Verdict: o.Verdict, Reason: o.Reason, Message: plain(o.Message, maxMessage),
-		Evidence: evidence(o.Evidence), InputHash: hash, Sandbox: tier.String(), Limits: limitsOf(v.Limits),
+		Evidence: namingFixture(evidence(o.Evidence), in.fixture), InputHash: hash, Sandbox: tier.String(), Limits: limitsOf(v.Limits),
 		ElapsedMS: float64(elapsed.Microseconds()) / 1000, At: began.UTC(),
 	}, nil
 }
@@ -239,6 +239,20 @@ func evidence(value any) json.RawMessage {
 		return json.RawMessage(`{"cut":true}`)
 	}
 	return text
+}
+
+// namingFixture adds to evidence which version of a fixture it rests on.
+func namingFixture(text json.RawMessage, f *held) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if f == nil || json.Unmarshal(text, &fields) != nil {
+		return text
+	}
+	fields["fixture"], _ = json.Marshal(f.String())
+	named, err := json.Marshal(fields)
+	if err != nil {
+		return text
+	}
+	return named
 }
 
 // plain keeps a message to one paragraph of readable length.

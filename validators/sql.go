@@ -1,12 +1,14 @@
 package validators
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
+	"assay/validators/fixture"
 	"assay/validators/query"
 	"assay/validators/sandbox"
 	"assay/validators/sqlite"
@@ -50,6 +52,7 @@ type sqlArtifact struct {
 	SQL      string          `json:"sql"`
 	Schema   string          `json:"schema"`
 	Database string          `json:"database"`
+	Fixture  string          `json:"fixture"`
 	Stated   json.RawMessage `json:"stated"`
 }
 
@@ -66,26 +69,63 @@ func checkSQL(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
 	if err := json.Unmarshal(in.Artifact, &a); err != nil {
 		return Opinion{Verdict: Inconclusive, Reason: ReasonInput, Message: "The artifact is not what a statement's is: " + typeTrouble(err) + "."}, nil
 	}
-	if a.Dialect != "" && a.Dialect != "sqlite" {
-		return Opinion{Verdict: Inconclusive, Reason: ReasonDialect, Message: fmt.Sprintf("There is no engine for the dialect %s here.", clip(a.Dialect, 40))}, nil
-	}
-	if a.Database != "" && a.Schema == "" {
-		return Opinion{Verdict: Inconclusive, Reason: ReasonFixture, Message: fmt.Sprintf("There is no fixture named %s.", clip(a.Database, 80))}, nil
+	if o, missing := a.useFixture(in); missing {
+		return o, nil
 	}
 	job, err := sqlJob(a, in.Expected)
 	if err != nil {
 		return Opinion{Verdict: Inconclusive, Reason: ReasonInput, Message: "The expected result makes no sense: " + err.Error() + "."}, nil
 	}
 	job.TakesMS = in.within.Milliseconds()
-	var out struct {
-		Verdict, Reason, Message string
-		Evidence                 json.RawMessage
-	}
-	o, done, err := ask(ctx, box, sqliteProgram, job, &out)
+	out, o, done, err := askEngine(ctx, box, cmp.Or(a.Dialect, "sqlite"), job)
 	if err != nil || !done {
 		return o, err
 	}
 	return Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message, Evidence: out.Evidence}, nil
+}
+
+// useFixture puts a fixture's tables in the place of a schema; missing is true
+// when there is neither.
+func (a *sqlArtifact) useFixture(in Input) (o Opinion, missing bool) {
+	name := cmp.Or(a.Fixture, a.Database)
+	switch {
+	case in.fixture != nil && in.fixture.Kind == fixture.Tables && (in.fixture.Dialect == "" || in.fixture.Dialect == cmp.Or(a.Dialect, "sqlite")):
+		// What the artifact brings itself comes on top.
+		a.Schema = strings.TrimSuffix(strings.TrimSpace(in.fixture.Content), ";") + ";\n" + a.Schema
+	case in.fixture != nil && in.fixture.Kind == fixture.Tables:
+		return Opinion{Verdict: Inconclusive, Reason: ReasonFixture, Message: fmt.Sprintf("The fixture %s is written for %s.", in.fixture, in.fixture.Dialect)}, true
+	case in.fixture != nil:
+		return Opinion{Verdict: Inconclusive, Reason: ReasonFixture, Message: fmt.Sprintf("The fixture %s has no tables.", in.fixture)}, true
+	case name != "" && a.Schema == "":
+		return Opinion{Verdict: Inconclusive, Reason: ReasonFixture, Message: fmt.Sprintf("There is no fixture named %s.", clip(name, 80))}, true
+	}
+	return Opinion{}, false
+}
+
+// sqlEngines are the programs that run a dialect.
+var sqlEngines = map[string]sandbox.Program{"sqlite": sqliteProgram}
+
+// Dialects lists the dialects that are run, SQLite first.
+func Dialects() []string { return []string{"sqlite"} }
+
+// askEngine gives a dialect's engine a job; done is false when the opinion says
+// why there is no answer.
+func askEngine(ctx context.Context, box Sandbox, dialect string, job query.Job) (out query.Outcome, o Opinion, done bool, err error) {
+	program, ok := sqlEngines[dialect]
+	if !ok {
+		return out, Opinion{Verdict: Inconclusive, Reason: ReasonDialect, Message: fmt.Sprintf("There is no engine for the dialect %s here.", clip(dialect, 40))}, false, nil
+	}
+	o, done, err = ask(ctx, box, program, job, &out)
+	return out, o, done, err
+}
+
+// describeSchema builds a script in its dialect's engine and lists its tables.
+func describeSchema(ctx context.Context, box Sandbox, dialect, script string) (Opinion, query.Schema, error) {
+	out, o, done, err := askEngine(ctx, box, dialect, query.Job{Schema: script, Describe: true})
+	if err != nil || !done {
+		return o, nil, err
+	}
+	return Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message}, out.Evidence.Tables, nil
 }
 
 // Reasons of the SQL validator alone.

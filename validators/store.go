@@ -132,6 +132,9 @@ func (s *Store) Validate(ctx context.Context, actor auth.Actor, name string, in 
 	if err != nil {
 		return Verdict{}, err
 	}
+	if in, err = s.withFixture(ctx, in); err != nil {
+		return Verdict{}, err
+	}
 	hash, err := in.Hash()
 	if err != nil {
 		return Verdict{}, err

@@ -32,7 +32,8 @@ type Input struct {
 	// it was stored: a fail may then be the redaction's.
 	Redacted bool `json:"-"`
 
-	within time.Duration // of a canary that must be late: it need not be for long
+	fixture *held         // the fixture the artifact names, where it was found
+	within  time.Duration // of a canary that must be late: it need not be for long
 }
 
 // maxInput is the largest input that is looked at, in bytes.
@@ -102,6 +103,9 @@ func (in Input) Hash() (string, error) {
 		}
 		fmt.Fprintf(sum, "%d:", len(canonical))
 		sum.Write(canonical)
+	}
+	if in.fixture != nil {
+		sum.Write([]byte(in.fixture.Hash))
 	}
 	if in.Redacted {
 		sum.Write([]byte("redacted"))

@@ -58,7 +58,12 @@ func readBody(c *fiber.Ctx, limits bodyLimits) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return io.ReadAll(r)
+	var body bytes.Buffer
+	if encodingOf(c) == "" {
+		body.Grow(len(c.Request().Body()) + bytes.MinRead)
+	}
+	_, err = body.ReadFrom(r)
+	return body.Bytes(), err
 }
 
 // encodingOf joins every Content-Encoding header, so that a second one cannot

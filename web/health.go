@@ -27,7 +27,8 @@ func (s *site) livezShow(c *fiber.Ctx) error {
 	return c.JSON(map[string]string{"status": "alive"})
 }
 
-// readyzShow runs a real query in each store.
+// readyzShow runs a real query in each store, and says when more events come
+// than are taken: whoever spreads the load may then spread it otherwise.
 func (s *site) readyzShow(c *fiber.Ctx) error {
 	checks := append([]Check{{Name: "postgres", Required: true, Ask: s.askPostgres}}, s.Checks...)
 	answer := struct {
@@ -45,6 +46,15 @@ func (s *site) readyzShow(c *fiber.Ctx) error {
 			answer.Status, code = "unavailable", fiber.StatusServiceUnavailable
 		} else if code == fiber.StatusOK {
 			answer.Status = "degraded"
+		}
+	}
+	if s.Telemetry != nil {
+		answer.Checks["ingest"] = "ready"
+		if shedding, _ := s.Telemetry.Shedding(); shedding {
+			answer.Checks["ingest"] = "shedding"
+			if code == fiber.StatusOK {
+				answer.Status = "degraded"
+			}
 		}
 	}
 	return c.Status(code).JSON(answer)

@@ -93,8 +93,13 @@ func buildArtifact(item labeling.Item, verdicts []Verdict) (ui.Artifact, bool) {
 	case "code":
 		block.Kind, block.Icon, block.Where = "Code", ui.IconCode, a.Language
 		block.Source = ui.Code{Text: a.Code, Tokens: ui.Tokens(cmp.Or(a.Language, "code"), a.Code)}
+	case "text":
+		// The response itself is read above; here stands what was looked for.
+		block.Kind, block.Icon, block.Where = "Claims", ui.IconBook, "looked for in the context"
+	case "tools":
+		block.Kind, block.Icon, block.Where = "Tools", ui.IconBook, "the last steps"
 	default:
-		return ui.Artifact{}, false // a text artifact is the response itself
+		return ui.Artifact{}, false
 	}
 	concealed := item.Queue.VerdictHidden && item.Mine == nil
 	verdict, found := verdictFor(a.Kind, verdicts)
@@ -104,6 +109,8 @@ func buildArtifact(item labeling.Item, verdicts []Verdict) (ui.Artifact, bool) {
 		switch a.Kind {
 		case "sql":
 			block.Evidence = append(resultTables(verdict.Evidence), block.Evidence...)
+		case "text":
+			block.Evidence = append(claimsLookedFor(verdict.Evidence), block.Evidence...)
 		case "code":
 			block.Evidence = append(outputs(verdict.Evidence), block.Evidence...)
 		}

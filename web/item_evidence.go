@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/a-h/templ"
@@ -122,4 +124,54 @@ func outputs(evidence json.RawMessage) []templ.Component {
 		parts = append(parts, ui.Code{Text: cut(e.Stderr, turnLength), Small: true, Well: true})
 	}
 	return parts
+}
+
+// claimEvidence is what the check of an answer's claims shows.
+type claimEvidence struct {
+	Claims []claimLine `json:"claims"`
+}
+
+type claimLine struct {
+	Kind    string `json:"kind"`
+	Text    string `json:"text"`
+	Found   bool   `json:"found"`
+	Where   int    `json:"where"`
+	Excerpt string `json:"excerpt"`
+	How     string `json:"how"`
+}
+
+// claimsShown is how many claims a labeler looks at.
+const claimsShown = 20
+
+// claimsLookedFor lists an answer's claims with the place in the context where
+// each stands, what is missing first.
+func claimsLookedFor(evidence json.RawMessage) []templ.Component {
+	var e claimEvidence
+	if json.Unmarshal(evidence, &e) != nil || len(e.Claims) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(e.Claims, func(a, b claimLine) int { return cmp.Compare(order(a.Found), order(b.Found)) })
+	grid := ui.Grid{Caption: ui.CountOf(len(e.Claims), "claim"), Columns: []string{"Claim", "In the context"}}
+	for _, c := range e.Claims[:min(len(e.Claims), claimsShown)] {
+		where := "nowhere"
+		switch {
+		case c.Found && c.How != "":
+			where = "follows: " + c.How
+		case c.Found && c.Excerpt != "":
+			where = "source " + strconv.Itoa(c.Where) + ": " + c.Excerpt
+		case c.Found:
+			where = "source " + strconv.Itoa(c.Where)
+		case c.Excerpt != "":
+			where = "nearest: " + c.Excerpt
+		}
+		grid.Rows = append(grid.Rows, ui.GridRow{Cells: []ui.Cell{{Text: cut(c.Text, 200)}, {Text: cut(where, 300), Dim: c.Found}}})
+	}
+	return []templ.Component{grid}
+}
+
+func order(found bool) int {
+	if found {
+		return 1
+	}
+	return 0
 }

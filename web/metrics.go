@@ -38,6 +38,7 @@ var (
 	inboxEvents  = figure("assay_inbox_events", "Events acknowledged and not yet in ClickHouse.")
 	inboxBytes   = figure("assay_inbox_bytes", "Bytes acknowledged and not yet in ClickHouse.")
 	inboxAge     = figure("assay_inbox_oldest_seconds", "Age of the oldest batch that waits; 0 when none does.")
+	batchesShed  = figure("assay_ingest_shed_total", "Batches this process refused because more came than it could take.")
 	simpleP95    = figure("p95_latency_simple_query", "Seconds that 95 of 100 answers to simple queries took at most, over the last 15 minutes, by nearest rank.", "env")
 	deadLetters  = figure("assay_dead_letters", "Events refused by the store and not replayed.")
 
@@ -111,6 +112,8 @@ func (f *stageFigures) telemetry(ctx context.Context, to chan<- prometheus.Metri
 	if f.stages.Telemetry == nil {
 		return nil
 	}
+	_, shed := f.stages.Telemetry.Shedding()
+	counter(to, batchesShed, float64(shed))
 	w, err := f.stages.Telemetry.Waiting(ctx)
 	if err != nil {
 		return err

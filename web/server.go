@@ -12,6 +12,8 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
+
+	"assay/internal/auth"
 )
 
 // How long and how large a request may be. Ingest bodies are the large ones
@@ -189,7 +191,8 @@ func (s *site) panicked(c *fiber.Ctx, cause any) error {
 }
 
 // guard is the one order in which every route is entered: who, how often, may
-// they, is the form theirs, has it been answered before; then the handler.
+// they, is the form theirs, is there room for their batch, has it been answered
+// before; then the handler.
 func (s *site) guard(r route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		c.Locals(routeLocal, r.Path)
@@ -223,6 +226,13 @@ func (s *site) guard(r route) fiber.Handler {
 		}
 		if err := s.ownForm(c, v); err != nil {
 			return err
+		}
+		if r.Access.ingest && r.Access.permission == auth.SendEvents && s.Telemetry != nil {
+			leave, err := s.Telemetry.Enter(c.UserContext(), len(c.Request().Body()), encodingOf(c) != "")
+			if err != nil {
+				return err
+			}
+			defer leave()
 		}
 		return s.once(c, func() error { return r.Handle(s, c) })
 	}

@@ -240,10 +240,11 @@ func stateSign(c validators.Card) templ.Component {
 }
 
 func (p validatorsPage) actions() []templ.Component {
+	fixtures := ui.Button{Label: "Fixtures", URL: "/fixtures"}
 	if !p.Tried {
-		return nil
+		return []templ.Component{fixtures}
 	}
-	return []templ.Component{selfTest()}
+	return []templ.Component{fixtures, selfTest()}
 }
 
 // validatorsExamine tries the sandbox and every canary now.

@@ -143,6 +143,10 @@ func routes() []route {
 		// Validators.
 		{"GET", "/validators", may(auth.SeeMeasures).personOnly(), (*site).validatorsShow},
 		{"POST", "/validators/self-test", may(auth.Configure).personOnly(), (*site).validatorsExamine},
+		{"GET", "/fixtures", may(auth.SeeMeasures).personOnly(), (*site).fixturesShow},
+		{"POST", "/fixtures", may(auth.Configure).personOnly(), (*site).fixtureAdd},
+		{"GET", "/fixtures/:fixture", may(auth.SeeMeasures).personOnly(), (*site).fixtureShow},
+		{"PUT", "/v1/fixtures/:fixture", may(auth.Configure), (*site).fixturePutAPI},
 		{"GET", "/validators/:validator", may(auth.SeeMeasures).personOnly(), (*site).validatorShow},
 		{"POST", "/v1/validate", may(auth.Validate), (*site).validateAPI},
 

@@ -27,6 +27,7 @@ type Job struct {
 	Ordered   bool            `json:"ordered,omitempty"`
 	Tolerance float64         `json:"tolerance,omitempty"`
 	TakesMS   int64           `json:"takes_ms,omitempty"` // each query at most; 0 is the usual
+	Describe  bool            `json:"describe,omitempty"` // only build the schema and list its tables
 }
 
 // Outcome is the verdict on one statement.
@@ -47,6 +48,7 @@ type Evidence struct {
 	Differ   int       `json:"differ,omitempty"`   // of them, those the result lacks
 	Repaired string    `json:"repaired,omitempty"` // the statement with real names in place of invented ones
 	Reads    []string  `json:"reads,omitempty"`    // tables
+	Tables   Schema    `json:"tables,omitempty"`   // of a schema that was only to be described
 	Findings []Finding `json:"findings"`
 }
 
@@ -144,6 +146,10 @@ type judge struct {
 func Judge(ctx context.Context, db Database, job Job) (Outcome, error) {
 	j := &judge{job: job, db: db, schema: db.Tables()}
 	j.out.Evidence.Findings = []Finding{}
+	if job.Describe {
+		j.out.Evidence.Tables = j.schema
+		return j.end(pass, "builds", "The schema builds."), nil
+	}
 	if len(job.SQL) > MaxSQL {
 		return j.end(inconclusive, "too_long", "The statement has more than 64 KB."), nil
 	}
