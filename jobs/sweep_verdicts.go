@@ -12,7 +12,7 @@ import (
 
 const sweepVerdictsEach = 12 * time.Hour
 
-// SweepVerdicts empties the evidence of old verdicts, whose codes stay.
+// SweepVerdicts forgets old trials of canaries that were right.
 type SweepVerdicts struct{}
 
 // Kind names the job.

@@ -7,6 +7,7 @@ import (
 	"assay/internal/audit"
 	"assay/internal/auth/people"
 	"assay/internal/postgres"
+	"assay/internal/retention"
 	"assay/internal/vault"
 	"assay/labeling"
 	"assay/telemetry"
@@ -23,6 +24,7 @@ type Stages struct {
 	People     *people.Register
 	Vault      *vault.Vault
 	DB         postgres.DB
+	Retention  *retention.Register
 }
 
 // table is all that happens by itself, in the order a datum travels.
@@ -35,7 +37,7 @@ func table(s Stages) []job {
 		on("apply rules to what came before them", &backfillRules{labeling: s.Labeling}),
 		every(validateEach, ValidateResponses{}, "put what landed before the validators and let them judge", &validateResponses{telemetry: s.Telemetry, validators: s.Validators}),
 		every(copyVerdictsEach, validators.Validated{}, "copy verdicts to the telemetry store", &copyVerdicts{telemetry: s.Telemetry, validators: s.Validators}),
-		every(sweepVerdictsEach, SweepVerdicts{}, "empty the evidence of old verdicts", &sweepVerdicts{validators: s.Validators}),
+		every(sweepVerdictsEach, SweepVerdicts{}, "forget old trials of canaries that were right", &sweepVerdicts{validators: s.Validators}),
 		every(expireEach, ExpireReservations{}, "give back what closed laptops hold", &expireReservations{labeling: s.Labeling}),
 		every(copyLabelsEach, labeling.Submitted{}, "copy labels to the telemetry store", &copyLabels{labeling: s.Labeling}),
 		on("freeze the versions of datasets", &freezeDatasets{labeling: s.Labeling}),
@@ -46,6 +48,8 @@ func table(s Stages) []job {
 		every(2*time.Second, SequenceAudit{}, "give committed audit entries their place in the tree", &sequenceAudit{audit: s.Audit}),
 		every(10*time.Minute, SignCheckpoints{}, "sign the audit tree, once an hour and once a day", &signCheckpoints{audit: s.Audit}),
 		every(expireRevealsEach, ExpireReveals{}, "end looks at raw text whose time has run out", &expireReveals{telemetry: s.Telemetry}),
+		every(runRetentionEach, RunRetention{}, "end the text, and later the rows, whose time is over, and sign what was removed", &runRetention{retention: s.Retention}),
+		on("erase a person whose erasure was confirmed, and sign what was removed", &erasePerson{retention: s.Retention}),
 		every(keepVaultEach, KeepVault{}, "shred raw text that is past its time and wrap the rest with the newest key", &keepVault{vault: s.Vault}),
 		every(sweepPeopleEach, SweepPeople{}, "forget sign-ins, links and failures that no longer count", &sweepPeople{people: s.People}),
 		every(forgetAnswersEach, ForgetAnswers{}, "delete the answers of old Idempotency-Keys", &forgetAnswers{db: s.DB}),

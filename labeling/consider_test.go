@@ -61,6 +61,10 @@ func (h *shelf) FrameTotals(_ context.Context, _ auth.Actor, day time.Time) ([]t
 	return h.totals[day], nil
 }
 
+func (h *shelf) KeptBeyond(context.Context, auth.Actor, []uuid.UUID, time.Time) (map[uuid.UUID]bool, error) {
+	return nil, nil
+}
+
 func (h *shelf) CopyLabels(_ context.Context, rows []telemetry.LabelRow) error {
 	h.copied = append(h.copied, rows...)
 	return nil

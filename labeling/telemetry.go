@@ -17,5 +17,6 @@ type Telemetry interface {
 	Responses(ctx context.Context, actor auth.Actor, ids []uuid.UUID) ([]telemetry.Response, error)
 	FrameTotals(ctx context.Context, actor auth.Actor, day time.Time) ([]telemetry.FrameTotal, error)
 	Flagged(ctx context.Context, actor auth.Actor, from, to time.Time) ([]telemetry.Candidate, error)
+	KeptBeyond(ctx context.Context, actor auth.Actor, ids []uuid.UUID, at time.Time) (map[uuid.UUID]bool, error)
 	CopyLabels(ctx context.Context, rows []telemetry.LabelRow) error
 }

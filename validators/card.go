@@ -267,26 +267,18 @@ func (s *Store) Suspended(ctx context.Context, actor auth.Actor) ([]Card, error)
 	return suspended, nil
 }
 
-// textsLast is how long messages and evidence are kept: as long as the text of
-// the response they speak of.
-const textsLast = 90 * 24 * time.Hour
+// roundsLast is how long the trials of canaries that were right are kept.
+const roundsLast = 90 * 24 * time.Hour
 
-// Sweep empties the texts of old verdicts, whose codes stay, and forgets
-// trials of canaries that were right long ago.
+// Sweep forgets trials of canaries that were right long ago. What verdicts say
+// in words ends with the text they speak of (Evidence).
 func (s *Store) Sweep(ctx context.Context, actor auth.Actor) error {
 	if err := actor.Require(auth.RunWork); err != nil {
 		return err
 	}
 	_, err := s.DB.Exec(ctx, `
-		UPDATE verdict_texts t SET message = '', evidence = '{}'
-		FROM verdicts v
-		WHERE v.id = t.verdict_id AND t.message <> '' AND v.made_at < clock_timestamp() - $1::interval`, textsLast)
-	if err != nil {
-		return fmt.Errorf("empty old evidence: %w", err)
-	}
-	_, err = s.DB.Exec(ctx, `
 		DELETE FROM canary_rounds
 		WHERE passed AND at < clock_timestamp() - $1::interval
-		AND id NOT IN (SELECT max(id) FROM canary_rounds GROUP BY validator)`, textsLast)
+		AND id NOT IN (SELECT max(id) FROM canary_rounds GROUP BY validator)`, roundsLast)
 	return err
 }

@@ -57,6 +57,10 @@ func (b bookshelf) Flagged(context.Context, auth.Actor, time.Time, time.Time) (l
 	return list, nil
 }
 
+func (b bookshelf) KeptBeyond(context.Context, auth.Actor, []uuid.UUID, time.Time) (map[uuid.UUID]bool, error) {
+	return nil, nil
+}
+
 func (b bookshelf) CopyLabels(context.Context, []telemetry.LabelRow) error { return nil }
 
 // queued starts the product with responses in its queues: one per text, and a

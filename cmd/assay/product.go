@@ -28,6 +28,7 @@ import (
 	"assay/internal/clickhouse"
 	"assay/internal/postgres"
 	"assay/internal/redact"
+	"assay/internal/retention"
 	"assay/internal/signing"
 	"assay/internal/vault"
 	"assay/jobs"
@@ -52,6 +53,7 @@ type product struct {
 	audit      *audit.Log
 	signing    *signing.Keys
 	vault      *vault.Vault
+	retention  *retention.Register
 	log        *slog.Logger
 }
 
@@ -115,6 +117,10 @@ func (p *product) build(keysDir string) error {
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions
 	p.telemetry.UnreadSessions = p.labeling.UnreadSessions
 	p.telemetry.LabelsOpen = p.labeling.LabelsOpen
+	p.retention = &retention.Register{DB: p.pool, Signing: p.signing, Jobs: inserter, Sessions: telemetry.EventTexts{Store: p.telemetry}, Places: []retention.Place{
+		labeling.Texts{Store: p.labeling}, validators.Evidence{Store: p.validators}, telemetry.Inbox{Store: p.telemetry},
+		retention.Answers{DB: p.pool}, vault.Payloads{Vault: p.vault},
+	}}
 	p.eval = &eval.Store{DB: p.pool, Traces: p.telemetry, Labels: p.labeling, Agreement: p.labeling, Signing: p.signing}
 	return nil
 }
@@ -173,7 +179,7 @@ func keptSecret(path string) ([]byte, error) {
 func (p *product) work(ctx context.Context) (func(context.Context) error, error) {
 	return jobs.Start(context.WithoutCancel(ctx), p.pool, jobs.Stages{
 		Telemetry: p.telemetry, Labeling: p.labeling, Validators: p.validators, Eval: p.eval, Audit: p.audit, People: p.people,
-		Vault: p.vault, DB: p.pool,
+		Vault: p.vault, DB: p.pool, Retention: p.retention,
 	}, p.log)
 }
 

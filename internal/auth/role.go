@@ -49,6 +49,7 @@ const (
 	ApprovePromotion Permission = "approve_promotion" // people after step-up only, never a key
 	BreakGlass       Permission = "break_glass"       //
 	ManagePeople     Permission = "manage_people"     //
+	SeeRetention     Permission = "see_retention"     // times, holds, proofs of deletion; never text
 	ExportLabels     Permission = "export_labels"     //
 	ImportLabels     Permission = "import_labels"     // also replaying dead letters
 	SeeMeasures      Permission = "see_measures"      // rates, objectives, alerts, incidents, validators
@@ -77,6 +78,7 @@ var granted = map[Permission][]Role{
 	ApprovePromotion: {ReleaseManager},
 	BreakGlass:       {ReleaseManager},
 	ManagePeople:     {Admin},
+	SeeRetention:     {Admin, Auditor},
 	ExportLabels:     {Engineer, ReleaseManager},
 	ImportLabels:     {Engineer},
 	SeeMeasures:      {Reviewer, Engineer, ReleaseManager, Auditor},

@@ -141,6 +141,15 @@ func Open(t testing.TB, dsn string) driver.Conn {
 	return conn
 }
 
+// Dir returns the folder of the engine, for tests that look for bytes.
+func Dir(t testing.TB) string {
+	t.Helper()
+	if _, err := start(); err != nil {
+		t.Fatal(err)
+	}
+	return one.dir
+}
+
 // start returns the engine of this binary, started by whoever asks first.
 func start() (*embedded.Clickhouse, error) {
 	one.Lock()

@@ -421,6 +421,7 @@ func (p *Postgres) launch() (<-chan error, error) {
 		"wal_level":                         "minimal",
 		"max_wal_senders":                   "0",
 		"max_wal_size":                      "2GB",
+		"wal_recycle":                       "off", // a used segment is removed, not kept with what it holds: erased text must end
 		"random_page_cost":                  "1.1",
 	}
 	if p.config.Throwaway {

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -52,6 +53,10 @@ const shredBatch = 500
 // ShredExpired destroys what is past its time, in short transactions, and
 // returns how much that was. It is for a job.
 func (v *Vault) ShredExpired(ctx context.Context, actor auth.Actor) (int, error) {
+	return v.shredExpired(ctx, actor, time.Now())
+}
+
+func (v *Vault) shredExpired(ctx context.Context, actor auth.Actor, now time.Time) (int, error) {
 	if err := actor.Require(auth.RunWork); err != nil {
 		return 0, err
 	}
@@ -60,13 +65,13 @@ func (v *Vault) ShredExpired(ctx context.Context, actor auth.Actor) (int, error)
 		var batch Shredded
 		err := postgres.InTx(ctx, v.DB, func(tx pgx.Tx) error {
 			var err error
-			batch, err = v.shred(ctx, tx, actor, "past its time", `
+			batch, err = v.shred(ctx, tx, actor, "past its time", fmt.Sprintf(`
 				held_at IS NULL AND id IN (
 					SELECT id FROM vault_payloads
-					WHERE keep_until < now() AND shredded_at IS NULL AND held_at IS NULL
+					WHERE keep_until < $1 AND shredded_at IS NULL AND held_at IS NULL
 					ORDER BY keep_until
-					LIMIT $1
-					FOR UPDATE SKIP LOCKED)`, shredBatch)
+					LIMIT %d
+					FOR UPDATE SKIP LOCKED)`, shredBatch), now)
 			return err
 		})
 		total += batch.Gone
