@@ -153,7 +153,7 @@ func (s *Set) readFixture(ctx context.Context, f *File) (fixture.Content, error)
 
 // outline builds a script and lists its tables.
 func (s *Set) outline(ctx context.Context, dialect, script string) ([]fixture.Part, error) {
-	o, tables, err := describeSchema(ctx, s.box, dialect, script)
+	o, tables, err := s.describeSchema(ctx, dialect, script)
 	if err != nil {
 		return nil, err
 	}

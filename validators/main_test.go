@@ -5,10 +5,13 @@ import (
 	"os"
 	"slices"
 	"testing"
+
+	"assay/internal/embedded"
 )
 
 func TestMain(m *testing.M) {
 	Main()
+	embedded.Main()
 	os.Exit(m.Run())
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"assay/internal/fault"
+	"assay/validators/dialect"
 	"assay/validators/sandbox"
 	"assay/validators/wasm"
 )
@@ -47,16 +48,19 @@ type Sandbox interface {
 type Set struct {
 	validators []Validator
 	box        Sandbox
+	engines    *dialect.Engines // of SQL, beside the sandbox
 }
 
 // NewSet makes the set of all validators on a sandbox.
-func NewSet(box Sandbox) *Set {
-	return &Set{box: box, validators: all()}
+func NewSet(box Sandbox) *Set { return newSet(box, dialect.Open(dialect.Config{})) }
+
+func newSet(box Sandbox, engines *dialect.Engines) *Set {
+	return &Set{box: box, engines: engines, validators: all(engines)}
 }
 
 // all lists the validators, in the order pages show them.
-func all() []Validator {
-	return []Validator{formulaValidator(), sqlValidator(), codeValidator(), textValidator(), toolsValidator()}
+func all(engines *dialect.Engines) []Validator {
+	return []Validator{formulaValidator(), sqlValidator(engines), codeValidator(), textValidator(), toolsValidator()}
 }
 
 // programs are what a child of the sandbox can be.
@@ -70,13 +74,18 @@ func Main() { sandbox.Main(programs()...) }
 
 // Open makes the sandbox of this program and the set of validators on it.
 // Close the sandbox at the end.
-func Open() (*Set, *sandbox.Children) {
-	config := sandbox.Config{Programs: programs()}
+func Open() (*Set, *sandbox.Children) { return OpenWith(dialect.Config{}) }
+
+// OpenWith is Open with the places of engines that are not where they usually
+// are.
+func OpenWith(at dialect.Config) (*Set, *sandbox.Children) {
+	engines := dialect.Open(at)
+	config := sandbox.Config{Programs: programs(), AtClose: engines.Close}
 	if cache, err := wasm.OpenCache(); err == nil { // an engine says itself what it lacks
 		config.Reads = []string{cache.Dir}
 	}
 	children := sandbox.Open(config)
-	return NewSet(children), children
+	return newSet(children, engines), children
 }
 
 // All lists the validators.

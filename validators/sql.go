@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"assay/validators/dialect"
 	"assay/validators/fixture"
 	"assay/validators/query"
 	"assay/validators/sandbox"
@@ -16,12 +17,20 @@ import (
 
 // sqlValidator runs one statement on a throw-away copy of its schema and holds
 // the result against the expected one.
-func sqlValidator() Validator {
+func sqlValidator(engines *dialect.Engines) Validator {
 	return Validator{
-		Name: "sql", Version: "1.0.0+" + engine("sqlite", sqlite.Version), Kinds: []string{"sql"},
-		Says:   "Runs one statement on a throw-away copy of its schema and compares the result: rows as a multiset, in order where the expected query orders, columns in any order.",
-		Limits: sqliteProgram.Limits, Canaries: sqlCanaries, check: checkSQL,
+		Name: "sql", Version: "1.0.0+" + strings.Join(sqlVersions(), "."), Kinds: []string{"sql"},
+		Says:   "Runs one statement on a throw-away copy of its schema, in SQLite or ClickHouse, and compares the result: rows as a multiset, in order where the expected query orders, columns in any order.",
+		Limits: sqliteProgram.Limits, Canaries: sqlCanaries,
+		check: func(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
+			return checkSQL(ctx, box, engines, in)
+		},
 	}
+}
+
+// sqlVersions names the engines of all dialects.
+func sqlVersions() []string {
+	return []string{engine("sqlite", sqlite.Version), engine("clickhouse", dialect.ClickhouseVersion)}
 }
 
 // sqliteProgram runs statements in the child. The engine is SQLite as Go code
@@ -64,7 +73,7 @@ type sqlExpected struct {
 	Tolerance float64         `json:"tolerance"`
 }
 
-func checkSQL(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
+func checkSQL(ctx context.Context, box Sandbox, engines *dialect.Engines, in Input) (Opinion, error) {
 	var a sqlArtifact
 	if err := json.Unmarshal(in.Artifact, &a); err != nil {
 		return Opinion{Verdict: Inconclusive, Reason: ReasonInput, Message: "The artifact is not what a statement's is: " + typeTrouble(err) + "."}, nil
@@ -77,7 +86,8 @@ func checkSQL(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
 		return Opinion{Verdict: Inconclusive, Reason: ReasonInput, Message: "The expected result makes no sense: " + err.Error() + "."}, nil
 	}
 	job.TakesMS = in.within.Milliseconds()
-	out, o, done, err := askEngine(ctx, box, cmp.Or(a.Dialect, "sqlite"), job)
+	job.Portable = in.fixture != nil && in.fixture.Dialect == ""
+	out, o, done, err := askEngine(ctx, box, engines, cmp.Or(a.Dialect, "sqlite"), job)
 	if err != nil || !done {
 		return o, err
 	}
@@ -102,26 +112,26 @@ func (a *sqlArtifact) useFixture(in Input) (o Opinion, missing bool) {
 	return Opinion{}, false
 }
 
-// sqlEngines are the programs that run a dialect.
-var sqlEngines = map[string]sandbox.Program{"sqlite": sqliteProgram}
-
 // Dialects lists the dialects that are run, SQLite first.
-func Dialects() []string { return []string{"sqlite"} }
+func Dialects() []string { return []string{"sqlite", "clickhouse"} }
 
 // askEngine gives a dialect's engine a job; done is false when the opinion says
 // why there is no answer.
-func askEngine(ctx context.Context, box Sandbox, dialect string, job query.Job) (out query.Outcome, o Opinion, done bool, err error) {
-	program, ok := sqlEngines[dialect]
-	if !ok {
-		return out, Opinion{Verdict: Inconclusive, Reason: ReasonDialect, Message: fmt.Sprintf("There is no engine for the dialect %s here.", clip(dialect, 40))}, false, nil
+func askEngine(ctx context.Context, box Sandbox, engines *dialect.Engines, name string, job query.Job) (out query.Outcome, o Opinion, done bool, err error) {
+	if engines.Has(name) {
+		out, err = engines.Judge(ctx, name, job)
+		return out, o, err == nil, err
 	}
-	o, done, err = ask(ctx, box, program, job, &out)
+	if name != "sqlite" {
+		return out, Opinion{Verdict: Inconclusive, Reason: ReasonDialect, Message: fmt.Sprintf("There is no engine for the dialect %s here.", clip(name, 40))}, false, nil
+	}
+	o, done, err = ask(ctx, box, sqliteProgram, job, &out)
 	return out, o, done, err
 }
 
 // describeSchema builds a script in its dialect's engine and lists its tables.
-func describeSchema(ctx context.Context, box Sandbox, dialect, script string) (Opinion, query.Schema, error) {
-	out, o, done, err := askEngine(ctx, box, dialect, query.Job{Schema: script, Describe: true})
+func (s *Set) describeSchema(ctx context.Context, name, script string) (Opinion, query.Schema, error) {
+	out, o, done, err := askEngine(ctx, s.box, s.engines, name, query.Job{Schema: script, Describe: true})
 	if err != nil || !done {
 		return o, nil, err
 	}

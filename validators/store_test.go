@@ -184,7 +184,7 @@ func TestABrokenSandboxSuspendsAndWritesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			box.Sandbox = whole.box
-			s.Set = &Set{whole.validators, box}
+			s.Set = &Set{validators: whole.validators, box: box, engines: whole.engines}
 			_, read = putAsked(t, s, sum(1), sum(2))
 			_, err := s.Batch(t.Context(), product, "formula", read)
 			var suspended Suspended
@@ -217,7 +217,7 @@ func TestABrokenSandboxSuspendsAndWritesNothing(t *testing.T) {
 func TestInfrastructureIsTriedAgainThenDead(t *testing.T) {
 	db := postgrestest.Database(t)
 	whole := quickSet(t)
-	set := &Set{whole.validators, whole.box}
+	set := &Set{validators: whole.validators, box: whole.box}
 	s := &Store{DB: db, Set: set}
 	_, read := putAsked(t, s, sum(1))
 	set.box = failing{whole.box}
@@ -418,7 +418,7 @@ func TestACardSaysWhatIsKnown(t *testing.T) {
 	if c.Slots[len(c.Slots)-1] != 4 || c.MedianMS <= 0 || c.P95MS < c.MedianMS || c.Throughput <= 0 || c.Since.IsZero() {
 		t.Errorf("throughput: %v %v %v %v", c.Slots[len(c.Slots)-3:], c.MedianMS, c.P95MS, c.Throughput)
 	}
-	s.Set = &Set{whole.validators, broken{Sandbox: whole.box, result: sandbox.Result{End: sandbox.Crashed}}}
+	s.Set = &Set{validators: whole.validators, box: broken{Sandbox: whole.box, result: sandbox.Result{End: sandbox.Crashed}}}
 	if n, err := s.Examine(t.Context(), engineer); err != nil || n != len(whole.All()) {
 		t.Fatalf("want all suspended, got %d %v", n, err)
 	}

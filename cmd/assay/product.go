@@ -35,6 +35,7 @@ import (
 	"assay/labeling"
 	"assay/telemetry"
 	"assay/validators"
+	"assay/validators/dialect"
 	"assay/validators/sandbox"
 	"assay/web"
 )
@@ -111,7 +112,7 @@ func (p *product) build(keysDir string) error {
 	p.telemetry = &telemetry.Store{DB: p.pool, Clickhouse: p.clickhouse, Jobs: inserter, Redact: redact.Assay(salt), Vault: p.vault}
 	p.labeling = &labeling.Store{DB: p.pool, Jobs: inserter, Telemetry: p.telemetry}
 	p.validators = &validators.Store{DB: p.pool, Jobs: inserter}
-	p.validators.Set, p.sandbox = validators.Open()
+	p.validators.Set, p.sandbox = validators.OpenWith(dialect.Config{ClickhouseLibrary: env("ASSAY_CHDB_LIBRARY")})
 	p.labeling.Verdicts = p.verdictsSeen
 	p.telemetry.Visible = p.labeling.Visible
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions

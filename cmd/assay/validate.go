@@ -15,6 +15,7 @@ import (
 
 	"assay/internal/fault"
 	"assay/validators"
+	"assay/validators/dialect"
 )
 
 var validateCommand = command{
@@ -50,7 +51,7 @@ func validate(ctx context.Context, args []string) error {
 		defer f.Close()
 		in = f
 	}
-	set, children := validators.Open()
+	set, children := validators.OpenWith(dialect.Config{ClickhouseLibrary: env("ASSAY_CHDB_LIBRARY")})
 	defer children.Close()
 	if *name != "" {
 		if _, err := set.Named(*name); err != nil {

@@ -27,6 +27,7 @@ type Job struct {
 	Ordered   bool            `json:"ordered,omitempty"`
 	Tolerance float64         `json:"tolerance,omitempty"`
 	TakesMS   int64           `json:"takes_ms,omitempty"` // each query at most; 0 is the usual
+	Portable  bool            `json:"portable,omitempty"` // the schema is written as every dialect reads it
 	Describe  bool            `json:"describe,omitempty"` // only build the schema and list its tables
 }
 

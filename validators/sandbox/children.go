@@ -26,6 +26,7 @@ type Config struct {
 	Files    map[string]map[string]string // by program and name: the path
 	Reads    []string                     // folders that children may read while they start
 	AtOnce   int                          // jobs at the same time; 0 = one for each processor
+	AtClose  func()                       // ends what runs beside the children; nil: nothing does
 }
 
 // Children runs jobs, each in a child process of this program that was locked
@@ -72,6 +73,9 @@ func (s *Children) Close() {
 	}
 	s.begun.Wait()
 	s.starter.close()
+	if s.config.AtClose != nil {
+		s.config.AtClose()
+	}
 }
 
 // Limits returns what a job of the program may take.

@@ -1,0 +1,249 @@
+package dialect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"assay/internal/fault"
+	"assay/validators/query"
+)
+
+// Config says where engines are found. The zero value looks where they are
+// usually put.
+type Config struct {
+	ClickhouseLibrary string // libchdb.so
+}
+
+// Limits of one statement.
+const (
+	queryTakes  = 2 * time.Second
+	grace       = time.Second // for an engine to end a statement by itself
+	schemaTakes = 10 * time.Second
+	idleFor     = time.Minute
+	memory      = 1 << 30 // bytes an engine may take
+)
+
+// Engines are the engines of this program. None runs until it is needed. The
+// zero value is not usable; see Open.
+type Engines struct {
+	config Config
+	all    map[string]*engine
+}
+
+// Open makes the set of engines; Close ends those that run.
+func Open(config Config) *Engines {
+	e := &Engines{config: config}
+	e.all = map[string]*engine{
+		"clickhouse": {name: "ClickHouse", start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries},
+	}
+	return e
+}
+
+// Close ends every engine.
+func (e *Engines) Close() {
+	for _, one := range e.all {
+		one.mu.Lock()
+		one.stop()
+		one.mu.Unlock()
+	}
+}
+
+// Has reports whether a dialect has an engine of this kind.
+func (e *Engines) Has(dialect string) bool { return e.all[dialect] != nil }
+
+// Reasons of an engine that cannot be asked.
+const (
+	ReasonMissing   = "engine_missing"
+	ReasonSuspended = "engine_suspended"
+)
+
+// Judge checks one statement on its dialect's engine. Its error is the end of
+// ctx, or a fault of ours.
+func (e *Engines) Judge(ctx context.Context, dialect string, job query.Job) (query.Outcome, error) {
+	one := e.all[dialect]
+	if one == nil {
+		return query.Outcome{}, fmt.Errorf("judge a statement of the dialect %q: there is no engine", dialect)
+	}
+	return one.judge(ctx, job)
+}
+
+// server is a running engine.
+type server interface {
+	// open makes a database with the schema's tables, and what drops it. Its
+	// error is a *query.Refusal when the schema is to blame.
+	open(ctx context.Context, job query.Job) (database, error)
+	stop()
+}
+
+// database is the tables of one job.
+type database interface {
+	query.Database
+	// close drops the tables; broken says that the engine is of no more use.
+	close() (broken bool)
+}
+
+// engine starts, proves and ends one kind of server. One statement runs at a
+// time.
+type engine struct {
+	name     string
+	start    func(context.Context) (server, error)
+	canaries []canary
+
+	mu    sync.Mutex
+	now   server
+	wrong string // the canary that was answered wrongly; the engine is not asked again
+	idle  *time.Timer
+}
+
+// canary is a statement whose verdict is known.
+type canary struct {
+	name, sql, rows string
+	verdict         string
+}
+
+func (e *engine) judge(ctx context.Context, job query.Job) (query.Outcome, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if out, ok, err := e.ready(ctx); !ok || err != nil {
+		return out, err
+	}
+	if e.idle != nil {
+		e.idle.Stop()
+	}
+	defer func() { e.idle = time.AfterFunc(idleFor, e.rest) }()
+	return e.run(ctx, job)
+}
+
+// rest ends an engine that nobody needed for a while.
+func (e *engine) rest() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stop()
+}
+
+func (e *engine) stop() {
+	if e.now != nil {
+		e.now.stop()
+		e.now = nil
+	}
+}
+
+// ready sees that the engine runs and has answered its canaries; ok is false
+// when the outcome says why it has not.
+func (e *engine) ready(ctx context.Context) (out query.Outcome, ok bool, err error) {
+	if e.wrong != "" {
+		return query.Invalid(ReasonSuspended, fmt.Sprintf("%s answered the canary “%s” wrongly and is not asked.", e.name, e.wrong)), false, nil
+	}
+	if e.now != nil {
+		return out, true, nil
+	}
+	now, err := e.start(ctx)
+	if ctx.Err() != nil {
+		if err == nil {
+			now.stop()
+		}
+		return out, false, ctx.Err()
+	}
+	if err != nil {
+		words := fault.Words(err)
+		if words == "" {
+			words = "It cannot be started."
+		}
+		return query.Invalid(ReasonMissing, fmt.Sprintf("%s is not to be had on this machine: %s", e.name, words)), false, nil
+	}
+	e.now = now
+	for _, c := range e.canaries {
+		answer, err := e.run(ctx, query.Job{SQL: c.sql, Schema: canarySchema, Portable: true, Rows: []byte(c.rows)})
+		if err != nil {
+			e.stop()
+			return out, false, err
+		}
+		if answer.Verdict != c.verdict {
+			e.wrong = c.name
+			e.stop()
+			return e.ready(ctx)
+		}
+	}
+	return out, true, nil
+}
+
+// run judges a job in a database of its own.
+func (e *engine) run(ctx context.Context, job query.Job) (query.Outcome, error) {
+	if e.now == nil { // a statement before ended it
+		now, err := e.start(ctx)
+		if err != nil {
+			return query.Outcome{}, err
+		}
+		e.now = now
+	}
+	db, err := e.now.open(ctx, job)
+	var refusal *query.Refusal
+	if errors.As(err, &refusal) {
+		if refusal.Kind == query.ReasonTime {
+			e.stop()
+		}
+		return query.Invalid(query.ReasonSchema, "The schema cannot be built: "+refusal.Words+"."), nil
+	}
+	if err != nil {
+		e.stop()
+		return query.Outcome{}, err
+	}
+	out, err := query.Judge(ctx, db, job)
+	if broken := db.close(); broken || err != nil {
+		e.stop()
+	}
+	return out, err
+}
+
+// canarySchema is written so that every dialect reads it.
+const canarySchema = `CREATE TABLE customers ("id" BIGINT, "name" TEXT);
+INSERT INTO customers VALUES (1,'Ada'),(2,'Ben');
+CREATE TABLE orders ("id" BIGINT, "customer_id" BIGINT, "total" DOUBLE PRECISION, "note" TEXT);
+INSERT INTO orders VALUES (1,1,10.5,'it''s \n'),(2,1,20,NULL),(3,2,5,'');`
+
+// commonCanaries are those of every engine.
+var commonCanaries = []canary{
+	{"a join with sums", `SELECT c.name, sum(o.total) FROM orders o JOIN customers c ON c.id = o.customer_id GROUP BY c.name`, `[["Ben",5],["Ada",30.5]]`, "pass"},
+	{"text as it was", `SELECT note FROM orders WHERE id = 1`, `[["it's \\n"]]`, "pass"},
+	{"NULL and empty text", `SELECT note FROM orders WHERE id > 1`, `[[null],[""]]`, "pass"},
+	{"a wrong sum", `SELECT sum(total) FROM orders`, `[[35]]`, "fail"},
+	{"invented column", `SELECT amount FROM orders`, `[[1]]`, "fail"},
+	{"invented table", `SELECT count(*) FROM purchases`, `[[3]]`, "fail"},
+	{"a change", `DELETE FROM orders WHERE id = 1`, `[[1]]`, "fail"},
+	{"another table", `DROP TABLE orders`, `[[1]]`, "fail"},
+	{"two statements", `SELECT 1; SELECT 2`, `[[1]]`, "fail"},
+}
+
+// runs judges whether what a statement says may be run at all: one question.
+func runs(sql string) *query.Refusal {
+	tokens := query.Tokens(sql)
+	for len(tokens) > 0 && tokens[len(tokens)-1].Is(";") {
+		tokens = tokens[:len(tokens)-1]
+	}
+	if len(tokens) == 0 {
+		return &query.Refusal{Kind: query.ReasonNothing}
+	}
+	if slices.ContainsFunc(tokens, func(t query.Token) bool { return t.Is(";") }) {
+		return &query.Refusal{Kind: query.FindStatements}
+	}
+	for _, t := range tokens {
+		if t.Is("(") {
+			continue
+		}
+		if t.Is("SELECT") || t.Is("WITH") || t.Is("VALUES") || t.Is("FROM") {
+			return nil
+		}
+		for _, word := range []string{"INSERT", "UPDATE", "DELETE", "DROP", "CREATE", "ALTER", "TRUNCATE", "MERGE", "REPLACE", "GRANT", "REVOKE", "COPY", "ATTACH", "DETACH", "SET",
+			"CALL", "DO", "BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "LOAD", "INSTALL", "EXPORT", "IMPORT", "SYSTEM", "KILL", "OPTIMIZE", "RENAME", "EXCHANGE", "USE", "VACUUM", "LOCK", "LISTEN", "RESET"} {
+			if t.Is(word) {
+				return &query.Refusal{Kind: query.ReasonNoQuery, Words: "a change (" + word + ")", Start: t.Start, End: t.End}
+			}
+		}
+		return nil // the engine says what is wrong with it
+	}
+	return nil
+}
