@@ -8,7 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -114,6 +116,9 @@ func (b *bash) test(ctx context.Context, code *interp.Runner, out Outcome) Outco
 	}
 	out.Evidence.Call, out.Evidence.Returned, out.Evidence.Calls = clip(b.last[0]), clip(b.last[1]), b.calls
 	switch {
+	case status != 0 && longRange(b.job.Code):
+		b.want("more of the shell (a range in braces that is this long)")
+		return b.cannot(out)
 	case status != 0:
 		out.Evidence.Test = lineOf(*b.job.Tests, int(line))
 		out.Verdict, out.Reason, out.Message = fail, ReasonAssertion, fmt.Sprintf("A test does not hold: the tests ended with code %d.", status)
@@ -133,7 +138,7 @@ func (b *bash) callFar(ctx context.Context, code *interp.Runner, args []string) 
 	asked := interp.HandlerCtx(ctx)
 	inner := code.Subshell()
 	var printed limited
-	if err := interp.StdIO(asked.Stdin, &printed, io.Discard)(inner); err != nil {
+	if err := interp.StdIO(asked.Stdin, &printed, complaints{b})(inner); err != nil {
 		return err
 	}
 	words := make([]string, len(args))
@@ -174,7 +179,7 @@ func (b *bash) shell(stdin string, out io.Writer, exec interp.ExecHandlerFunc) (
 	here := func(r *interp.Runner) error { r.Dir = "/"; return nil } // without asking the system, which says nothing
 	return interp.New(here,
 		interp.Env(expand.ListEnviron("PATH=/usr/bin:/bin", "HOME=/", "PWD=/", "IFS= \t\n", "LC_ALL=C.UTF-8")),
-		interp.StdIO(strings.NewReader(stdin), out, io.Discard),
+		interp.StdIO(strings.NewReader(stdin), out, complaints{b}),
 		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return exec }),
 		interp.OpenHandler(func(_ context.Context, path string, _ int, _ os.FileMode) (io.ReadWriteCloser, error) {
 			if path == "/dev/null" {
@@ -289,6 +294,34 @@ func unknownCommands(script *syntax.File, source string) []Finding {
 			Message: fmt.Sprintf("No command %s is known.%s", name, saidNearest(nearest))})
 	}
 	return found
+}
+
+// complaints listens to the standard error for what this interpreter, unlike
+// Bash, cannot do: it then proves nothing.
+type complaints struct{ b *bash }
+
+var lacks = regexp.MustCompile(`unsupported|unhandled|not supported|not implemented|too large|too many|limit`)
+
+func (c complaints) Write(p []byte) (int, error) {
+	if what := lacks.Find(p); what != nil {
+		c.b.want("more of the shell (" + strings.TrimSpace(clip(string(p))) + ")")
+	}
+	return len(p), nil
+}
+
+var braceRange = regexp.MustCompile(`\{(-?\d+)\.\.(-?\d+)`)
+
+// longRange reports whether a script counts in braces farther than this
+// interpreter does, which leaves such a range out without a word.
+func longRange(source string) bool {
+	for _, m := range braceRange.FindAllStringSubmatch(source, -1) {
+		from, err := strconv.ParseInt(m[1], 10, 64)
+		to, err2 := strconv.ParseInt(m[2], 10, 64)
+		if err != nil || err2 != nil || to-from > 10_000 || from-to > 10_000 {
+			return true
+		}
+	}
+	return false
 }
 
 // nowhere is /dev/null.

@@ -271,7 +271,7 @@ func (j javascript) raised(out Outcome, b blame, byCode bool) Outcome {
 		out.Verdict, out.Reason, out.Message = fail, ReasonExit, fmt.Sprintf("It ended with code %d.", b.Exit)
 	case b.Missing || strings.HasPrefix(b.Message, "could not load module"):
 		out.Reason, out.Message = ReasonPackage, fmt.Sprintf("It needs what is not here: %s.", clip(b.Message))
-	case strings.Contains(b.Message, "out of memory"):
+	case strings.Contains(b.Message, "out of memory"), strings.Contains(b.Message, "string too long"):
 		out.Reason, out.Message = ReasonMemory, fmt.Sprintf("It needed more than %d MiB of memory.", guestSpace>>20)
 	case name != "" && slices.Contains(elsewhere, name):
 		out.Reason, out.Message = ReasonEnvironment, fmt.Sprintf("It needs what a sandbox does not have: %s.", name)

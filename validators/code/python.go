@@ -165,6 +165,9 @@ func (o Outcome) finding(kinds ...string) (Finding, bool) {
 var environment = []string{"OSError", "PermissionError", "FileNotFoundError", "FileExistsError", "NotADirectoryError", "IsADirectoryError",
 	"BlockingIOError", "ConnectionError", "ConnectionRefusedError", "TimeoutError", "EOFError", "InterruptedError", "BrokenPipeError", "ProcessLookupError"}
 
+// systemModule is a lack of what the interpreter has on other systems.
+var systemModule = regexp.MustCompile(`^module '(os|posix|signal|socket|_socket|select|time|resource|sys|subprocess|threading|multiprocessing)' has no attribute`)
+
 // raised judges code that raised, while it was loaded or under test.
 func (p python) raised(out Outcome, fault any) Outcome {
 	f := list(fault)
@@ -187,6 +190,8 @@ func (p python) raised(out Outcome, fault any) Outcome {
 		}
 	case kind == "MemoryError":
 		out.Reason, out.Message = ReasonMemory, fmt.Sprintf("It needed more than %d MiB of memory.", guestSpace>>20)
+	case kind == "AttributeError" && systemModule.MatchString(what):
+		out.Reason, out.Message = ReasonEnvironment, fmt.Sprintf("It needs what a sandbox does not have: %s.", clip(what))
 	case slices.Contains(environment, kind) || strings.Contains(what, "WASI") || strings.Contains(what, "can't start new thread"):
 		out.Reason, out.Message = ReasonEnvironment, fmt.Sprintf("It needs what a sandbox does not have: %s.", clip(said))
 	default:

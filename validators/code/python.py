@@ -153,7 +153,10 @@ def _get(b, side):
 
 
 def _unpack(data, side):
-    return _get(_Bytes(data), side)
+    try:
+        return _get(_Bytes(data), side)
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError):
+        raise Gone from None  # what is no value is no answer
 
 
 class Far:
