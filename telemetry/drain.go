@@ -56,9 +56,10 @@ func (a *away) remember(err error) {
 const (
 	blockEvents = 25_000
 	blockSize   = 32 << 20 // unpacked: a drainer holds several times as much in memory
-	// claimLasts is longer than a block takes to write. A drainer that died
-	// leaves its block to the next one after it.
-	claimLasts = 3 * time.Minute
+	// A drainer renews its claim while it lives; one that died leaves its block
+	// to the next after claimLasts.
+	claimLasts   = 20 * time.Second
+	claimRenewed = 5 * time.Second
 )
 
 // batch is one row of the inbox.
@@ -88,7 +89,9 @@ func (s *Store) Drain(ctx context.Context, actor auth.Actor) (Drained, error) {
 		if err != nil || len(batches) == 0 {
 			return done, err
 		}
+		letGo := s.hold(ctx, block)
 		events, dead, err := s.drainBlock(ctx, block, batches)
+		letGo()
 		if err != nil {
 			s.giveBack(context.WithoutCancel(ctx), block)
 			s.away.remember(err)
@@ -187,6 +190,26 @@ func (s *Store) claim(ctx context.Context) (uuid.UUID, []batch, error) {
 	}
 	batches, err := pgx.CollectRows(rows, pgx.RowToStructByName[batch])
 	return block, batches, err
+}
+
+// hold renews the claim until it is let go. Should that not succeed, another
+// drainer writes the same block under the same id, and it is there once.
+func (s *Store) hold(ctx context.Context, block uuid.UUID) (letGo func()) {
+	ctx, letGo = context.WithCancel(ctx)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(claimRenewed):
+			}
+			s.DB.Exec(ctx, `
+				UPDATE inbox
+				SET claimed_until = clock_timestamp() + $2
+				WHERE block = $1 AND drained_at IS NULL AND claimed_until > clock_timestamp()`, block, claimLasts)
+		}
+	}()
+	return letGo
 }
 
 // giveBack lets the next drainer take the block at once. It tries for a few

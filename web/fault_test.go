@@ -29,6 +29,7 @@ func TestEveryKindOfFaultHasItsStatusAndItsPage(t *testing.T) {
 		"conflict":         {fmt.Errorf("submit item 7: %w", fault.Conflict), 409, fault.Conflict, "Somebody was faster: the state has changed since you looked."},
 		"unavailable":      {fmt.Errorf("read: %w", fault.Say(fault.Unavailable, "The telemetry store does not answer.")), 503, fault.Unavailable, "The telemetry store does not answer."},
 		"too late":         {fmt.Errorf("read: %w", context.DeadlineExceeded), 503, fault.Unavailable, "The answer took too long and was given up. Nothing was changed."},
+		"no database":      {fmt.Errorf("check a key: %w", &pgconn.PgError{Code: "57P03", Message: "the database system is starting up"}), 503, fault.Unavailable, "The database does not answer. Try again in a while."},
 		"a defect of ours": {errors.New("pgx: column secret_token is NULL"), 500, "", "Something of ours failed. It is in our log under this reference."},
 		"a teapot":         {refuse(418, "Short and stout."), 418, fault.Invalid, "Short and stout."},
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"assay/internal/auth"
+	"assay/internal/fault"
 )
 
 // How long and how large a request may be. Ingest bodies are the large ones
@@ -209,7 +210,9 @@ func (s *site) guard(r route) fiber.Handler {
 		}
 		v, err := s.identify(c)
 		if err != nil {
-			s.limits.failed(s.address(c))
+			if fault.Of(err) == fault.Denied { // not when the database could not be asked
+				s.limits.failed(s.address(c))
+			}
 			return err
 		}
 		c.Locals(visitorLocal, v)

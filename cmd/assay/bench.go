@@ -81,7 +81,7 @@ func alive(address string) bool {
 
 // stop ends the product in order and removes what it left.
 func (r *rig) stop() {
-	if r.cmd != nil && r.cmd.Process != nil {
+	if r.cmd != nil && r.cmd.ProcessState == nil {
 		r.cmd.Process.Signal(syscall.SIGTERM)
 		r.cmd.Wait()
 	}

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // so that zones have names on a machine that has none
 
 	"assay/internal/embedded"
 	"assay/internal/fault"

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) {
 	embedded.Main() // this binary is also the engine process
-	if len(os.Args) > 1 && os.Args[1] == "up" {
+	if len(os.Args) > 1 && slices.Contains([]string{"up", "serve", "work"}, os.Args[1]) {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) // and the program, where a test kills it
 	}
 	os.Exit(m.Run())

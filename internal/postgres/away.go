@@ -25,5 +25,5 @@ func Away(err error) bool {
 		// Class 08 is the connection, 57P0x a shutdown, 53xxx a lack of resources.
 		return strings.HasPrefix(said.Code, "08") || strings.HasPrefix(said.Code, "57P0") || strings.HasPrefix(said.Code, "53")
 	}
-	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }
