@@ -399,7 +399,7 @@ func shareAxis(all []stats.Estimate) ui.AxisHead {
 			top = max(top, e.High)
 		}
 	}
-	return axisTo(min(1, top), func(x float64) string {
+	return axisTo(min(1, top), 6, func(x float64) string {
 		if top < .01 {
 			return ui.Number(x*100, 2)
 		}
@@ -407,14 +407,15 @@ func shareAxis(all []stats.Estimate) ui.AxisHead {
 	})
 }
 
-// axisTo is a scale from zero in at most six round steps. write says a place.
-func axisTo(top float64, write func(float64) string) ui.AxisHead {
+// axisTo is a scale from zero in round steps, as few as the words of write
+// leave room for.
+func axisTo(top float64, most float64, write func(float64) string) ui.AxisHead {
 	if !(top > 0) {
 		top = 1
 	}
 	step := math.Pow(10, math.Floor(math.Log10(top)))
-	for _, part := range []float64{.1, .2, .25, .5, 1, 2, 5} {
-		if top/(step*part) <= 6 {
+	for _, part := range []float64{.1, .2, .25, .5, 1, 2, 5, 10} {
+		if top/(step*part) <= most {
 			step *= part
 			break
 		}

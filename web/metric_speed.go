@@ -34,7 +34,7 @@ func buildLatency(m measuring, rows []telemetry.LatencyRow) metricParts {
 		malformed.Events += r.Malformed.Events
 		malformed.Sessions += r.Malformed.Sessions
 	}
-	axis := axisTo(top, func(ms float64) string { return ui.Elapsed(time.Duration(ms) * time.Millisecond) })
+	axis := axisTo(top, 4, func(ms float64) string { return ui.Elapsed(time.Duration(ms) * time.Millisecond) })
 	t := ui.Table{Bare: true, Caption: "Latency", Columns: append(m.groupColumns(),
 		ui.Column{Label: "First token P50", Right: true}, ui.Column{Label: "P95", Right: true}, ui.Column{Label: "P99", Right: true},
 		ui.Column{Label: "Total mean", Right: true}, ui.Column{Label: "P50", Right: true}, ui.Column{Label: "P99", Right: true}, ui.Column{Label: "P95", Right: true}, ui.Column{Label: "95 %", Right: true},
@@ -168,19 +168,22 @@ func latencyCharts(total, first, before telemetry.Distribution) []metricChart {
 	for power := axis.Min; power <= axis.Max; power++ {
 		chart.XTicks = append(chart.XTicks, ui.Tick{At: power, Label: elapsedMS(math.Pow(10, power))})
 	}
-	chart.Series = append(chart.Series, cumulated(total, "whole response"))
+	p50, _ := total.Percentile(50)
+	p95, _ := total.Percentile(95)
+	chart.Series = append(chart.Series, cumulated(total))
+	chart.Notes = append(chart.Notes, ui.ChartNote{X: math.Log10(float64(max(p50, 1))), Y: 40, Text: "whole response"})
 	if first.N() >= fewest {
-		s := cumulated(first, "first token")
+		s := cumulated(first)
 		s.Tone = ui.NA
 		chart.Series = append(chart.Series, s)
+		half, _ := first.Percentile(50)
+		chart.Notes = append(chart.Notes, ui.ChartNote{X: math.Log10(float64(max(half, 1))), Y: 60, Text: "first token", Left: true})
 	}
 	if before.N() >= fewest {
-		s := cumulated(before, "")
+		s := cumulated(before)
 		s.Dotted = true
 		chart.Series = append(chart.Series, s)
 	}
-	p50, _ := total.Percentile(50)
-	p95, _ := total.Percentile(95)
 	chart.Name = fmt.Sprintf("Share of %s that took at most so long: half within %s, 95 %% within %s", ui.CountOf(total.N(), "response"), elapsedMS(float64(p50)), elapsedMS(float64(p95)))
 	chart.Guides = []ui.GuideLine{{At: math.Log10(float64(max(p95, 1))), Vertical: true, Label: "P95 " + elapsedMS(float64(p95))}}
 	note := "share of responses that took at most so long"
@@ -191,8 +194,8 @@ func latencyCharts(total, first, before telemetry.Distribution) []metricChart {
 }
 
 // cumulated is a distribution as a line from 0 to 100 %.
-func cumulated(d telemetry.Distribution, end string) ui.Series {
-	s := ui.Series{End: end}
+func cumulated(d telemetry.Distribution) ui.Series {
+	var s ui.Series
 	for i := range 201 {
 		v := d.Rank(max(1, (i*d.N()+199)/200))
 		s.X = append(s.X, math.Log10(float64(max(v, 1))))
@@ -385,7 +388,7 @@ func buildCosts(m measuring, c telemetry.Costs) metricParts {
 		}
 		all.Calls, all.Unpriced, all.Total = all.Calls+r.Spent.Calls, all.Unpriced+r.Unpriced, all.Total+r.Total
 	}
-	axis := axisTo(top, money)
+	axis := axisTo(top, 2.5, money)
 	t := ui.Table{Bare: true, Caption: "Cost", Columns: append(m.groupColumns(),
 		ui.Column{Label: "Cost", Right: true}, ui.Column{Label: "Share", Right: true}, ui.Column{Label: "A call", Right: true}, ui.Column{Label: "95 %", Right: true}, ui.Column{Name: "Cost of a call", Wide: true, Note: axis},
 		ui.Column{Label: "A call before", Right: true}, ui.Column{Label: "Cost before", Right: true}, ui.Column{Label: "Input", Right: true}, ui.Column{Label: "Cached", Right: true}, ui.Column{Label: "Output", Right: true},
@@ -467,7 +470,7 @@ func costChart(m measuring, c telemetry.Costs) []metricChart {
 		s.X = append(s.X, float64(i))
 		s.Points = append(s.Points, ui.Point{Value: v, Low: math.NaN(), High: math.NaN()})
 	}
-	axis := axisTo(top, nil)
+	axis := axisTo(top, 4, nil)
 	chart := ui.LineChart{XAxis: ui.Axis{Max: float64(n - 1)}, YAxis: axis.Axis, Series: []ui.Series{s}, Height: 180,
 		Name: fmt.Sprintf("Cost by day, %s in all, %s on the dearest day", ui.Money(sum, c.Currency), ui.Money(top, c.Currency))}
 	for _, at := range axis.Ticks {

@@ -398,7 +398,7 @@ func flagOptions() []ui.Option {
 func sessionURL(id string) string { return "/sessions/" + url.PathEscape(id) }
 
 func sessionRow(s telemetry.SessionRow, style ui.TimeStyle) ui.Row {
-	words, outcome := ui.Text(firstWords(s.FirstWords, 72)), ui.Soft(outcomeWords(s))
+	words, outcome := ui.Text(firstWords(s.FirstWords, 56)), ui.Soft(outcomeWords(s))
 	if !s.HasText {
 		words, outcome = ui.Dim(missingText(s.Consent, s.TextSent)), ui.Dim(outcomeWords(s))
 	}
