@@ -32,6 +32,8 @@ func table(s Stages) []job {
 	return []job{
 		every(drainEach, telemetry.Received{}, "move what was acknowledged into the telemetry store", &drainInbox{telemetry: s.Telemetry}),
 		every(sweepEach, SweepTelemetry{}, "open the inbox's days to come and drop those that are over", &sweepTelemetry{telemetry: s.Telemetry}),
+		every(countDaysEach, CountDays{}, "count the days in which something landed", &countDays{telemetry: s.Telemetry}),
+		every(compareDaysEach, CompareDays{}, "compare the totals of days with their events and put right what differs", &compareDays{telemetry: s.Telemetry}),
 		every(time.Minute, telemetry.Landed{}, "flag the responses of what landed and fill the queues", &flagResponses{telemetry: s.Telemetry, labeling: s.Labeling}),
 		on("put traces in order that were named late, or whose text came apart", &gatherTraces{telemetry: s.Telemetry, labeling: s.Labeling}),
 		on("apply rules to what came before them", &backfillRules{labeling: s.Labeling}),

@@ -96,6 +96,7 @@ var metricFamilies = []metricFamily{
 	{key: "feedback", name: "Feedback", sub: "What people said of responses, and what they did without saying it", by: "task_class,model_version", build: feedbackParts, answer: feedbackAnswer},
 	{key: "experiments", name: "Experiments", sub: "Conversion per user and per event, and whether the arms are as large as they should be", fixed: true, build: experimentParts, answer: experimentAnswer},
 	{key: "tools", name: "Tools", sub: "How tools did, and which repeated themselves without progress", fixed: true, build: toolParts, answer: toolAnswer},
+	{key: "days", name: "Days", sub: "What each UTC day held, also when its events have expired", fixed: true, build: dayParts, answer: dayAnswer},
 }
 
 var metricWindows = append([]ui.Option{{Value: "1h", Label: "last hour"}}, rateWindows...)
@@ -483,7 +484,7 @@ func (s *site) metricsAPI(c *fiber.Ctx) error {
 	}
 	for _, name := range wanted {
 		if !slices.ContainsFunc(metricFamilies, func(f metricFamily) bool { return f.key == name }) {
-			return fault.Say(fault.Invalid, "The families are latency, tokens, cost, errors, routes, conversations, feedback, experiments and tools.")
+			return fault.Say(fault.Invalid, "The families are latency, tokens, cost, errors, routes, conversations, feedback, experiments, tools and days.")
 		}
 	}
 	answer := fiber.Map{}
@@ -540,7 +541,7 @@ func quantilesJSON(d telemetry.Distribution, scale float64) fiber.Map {
 }
 
 var metricOperations = map[string]operation{
-	"GET /v1/metrics/summary": {Summary: "Latency, tokens, cost, errors, routes, conversations, feedback, experiments and tools, with n and intervals, and the address of the sessions behind each row.",
+	"GET /v1/metrics/summary": {Summary: "Latency, tokens, cost, errors, routes, conversations, feedback, experiments, tools and days, with n and intervals, and the address of the sessions behind each row.",
 		Query: []parameter{{Name: "family", Words: "one or more of them with commas; none: all"}, {Name: "by", Words: "task_class, model_version, template, env, version, user with commas, or none"},
 			{Name: "from", Words: "RFC 3339 time or UTC day, inclusive"}, {Name: "to", Words: "exclusive"}, {Name: "window", Words: "days, or 1h, instead of from and to"},
 			{Name: "task_class"}, {Name: "model_version"}, {Name: "template"}, {Name: "env"}, {Name: "card", Words: "a rate card's version; none: the one in effect on each day"},

@@ -48,6 +48,9 @@ func measured(t *testing.T) *world {
 	if _, err := w.stages.Telemetry.Flag(context.Background(), auth.Product(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour), func(context.Context, []telemetry.Candidate) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := w.stages.Telemetry.CountDays(context.Background(), auth.Product(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	return w
 }
 
@@ -68,6 +71,7 @@ func TestEveryFamilySaysHowSureItIs(t *testing.T) {
 		{"/rates/conversations", []string{"Turns mean", "2.9", "Where people leave"}},
 		{"/rates/feedback", []string{"1 of 1", "Reason people gave"}},
 		{"/rates/experiments", []string{"1 of 1", "one arm", "100.000 %"}},
+		{"/rates/days", []string{"63", "have not been compared with their events yet"}},
 		{"/rates/tools", []string{"1 of 2", "Sessions that repeat"}},
 	} {
 		page := engineer.get(c.path).want(200)
@@ -79,6 +83,10 @@ func TestEveryFamilySaysHowSureItIs(t *testing.T) {
 		}
 	}
 	rated(t).as(auth.Engineer).get("/rates").want(200).says(".tabs", "Labels", "Latency", "Experiments")
+	if _, err := w.stages.Telemetry.CompareDays(context.Background(), auth.Product()); err != nil {
+		t.Fatal(err)
+	}
+	engineer.get("/rates/days").want(200).says(".says", "They agree with their events.")
 	engineer.get("/rates/weather").want(404)
 	for _, wrong := range []string{"by=color", "window=0", "window=x", "from=yesterday", "unknown=1", "from=2026-01-02&to=2026-01-01", "from=2020-01-01&to=2026-01-01"} {
 		engineer.get("/rates/latency?" + wrong).want(400)
@@ -136,6 +144,7 @@ func TestFiguresOverTheAPI(t *testing.T) {
 			Cards    []string `json:"rate_cards"`
 		}
 		Errors, Routes, Conversations, Feedback, Experiments, Tools []map[string]any
+		Days                                                        struct{ Rows []telemetry.DayTotal }
 		Tokens                                                      struct {
 			Load struct{ Responses int }
 		}
@@ -156,7 +165,7 @@ func TestFiguresOverTheAPI(t *testing.T) {
 	if list.Total != row.Sessions {
 		t.Errorf("the permalink counts %d sessions, the row %d", list.Total, row.Sessions)
 	}
-	if all.Cost.Currency != "USD" || len(all.Cost.Cards) != 1 || all.Tokens.Load.Responses != 63 || len(all.Errors) == 0 || len(all.Routes) == 0 || len(all.Conversations) == 0 || len(all.Feedback) == 0 || len(all.Experiments) != 1 || len(all.Tools) != 1 {
+	if all.Cost.Currency != "USD" || len(all.Cost.Cards) != 1 || all.Tokens.Load.Responses != 63 || len(all.Errors) == 0 || len(all.Routes) == 0 || len(all.Conversations) == 0 || len(all.Feedback) == 0 || len(all.Experiments) != 1 || len(all.Tools) != 1 || len(all.Days.Rows) == 0 {
 		t.Errorf("%+v", all)
 	}
 	var one map[string]any
