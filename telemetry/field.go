@@ -37,6 +37,8 @@ type field struct {
 	write func([]byte, *row) []byte
 	scrub func(*row, func(string) string) // for identifiers: replaces them
 	place int                             // in its table
+	shape shape                           // as senders see it; those of their own kind: shapeOf
+	words []string                        // what a word may be
 }
 
 // eventFields are the fields a client may send (interfaces.md lists them).
@@ -152,7 +154,7 @@ func index(fields []field) map[string]*field {
 // --- kinds of field ---
 
 func id[T ~string](name string, at func(*row) *T) field {
-	return field{name: name,
+	return field{name: name, shape: shapeID,
 		read: func(r *row, v jsontext.Value) error {
 			s, err := readID(v)
 			*at(r) = T(s)
@@ -164,7 +166,7 @@ func id[T ~string](name string, at func(*row) *T) field {
 }
 
 func optionalID(name string, at func(*row) **string) field {
-	return field{name: name,
+	return field{name: name, shape: shapeID,
 		read: func(r *row, v jsontext.Value) error {
 			*at(r) = nil
 			s, err := readID(v)
@@ -185,7 +187,7 @@ func optionalID(name string, at func(*row) **string) field {
 
 func word[T ~string](name string, at func(*row) *T, words ...T) field {
 	refusal := errors.New("must be one of " + join(words))
-	return field{name: name,
+	return field{name: name, shape: shapeWord, words: wordList(words),
 		read: func(r *row, v jsontext.Value) error {
 			if v.Kind() != '"' {
 				return refusal
@@ -202,8 +204,16 @@ func word[T ~string](name string, at func(*row) *T, words ...T) field {
 	}
 }
 
+func wordList[T ~string](words []T) []string {
+	list := make([]string, len(words))
+	for i, w := range words {
+		list[i] = string(w)
+	}
+	return list
+}
+
 func text(name string, at func(*row) *string) field {
-	return field{name: name,
+	return field{name: name, shape: shapeText,
 		read: func(r *row, v jsontext.Value) error {
 			s, err := readText(v)
 			*at(r) = s
@@ -214,7 +224,7 @@ func text(name string, at func(*row) *string) field {
 }
 
 func count(name string, at func(*row) **int64) field {
-	return field{name: name,
+	return field{name: name, shape: shapeCount,
 		read: func(r *row, v jsontext.Value) error {
 			n, err := readCount(v, false)
 			*at(r) = &n
@@ -226,7 +236,7 @@ func count(name string, at func(*row) **int64) field {
 
 // milliseconds rounds: clocks of browsers count in fractions.
 func milliseconds(name string, at func(*row) **int64) field {
-	return field{name: name,
+	return field{name: name, shape: shapeMillis,
 		read: func(r *row, v jsontext.Value) error {
 			n, err := readCount(v, true)
 			*at(r) = &n
@@ -237,7 +247,7 @@ func milliseconds(name string, at func(*row) **int64) field {
 }
 
 func yesNo(name string, at func(*row) **bool) field {
-	return field{name: name,
+	return field{name: name, shape: shapeYesNo,
 		read: func(r *row, v jsontext.Value) error {
 			yes := v.Kind() == 't'
 			if !yes && v.Kind() != 'f' {
@@ -575,11 +585,7 @@ func appendTime(b []byte, t time.Time) []byte {
 }
 
 func join[T ~string](words []T) string {
-	list := make([]string, len(words))
-	for i, w := range words {
-		list[i] = string(w)
-	}
-	return strings.Join(list, ", ")
+	return strings.Join(wordList(words), ", ")
 }
 
 // textFields names the fields that hold what people and models wrote.

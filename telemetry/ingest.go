@@ -33,13 +33,17 @@ type Receipt struct {
 // Faults: Invalid when the body is no list of events at all, Unavailable when
 // the inbox is full or PostgreSQL is away; nothing is kept then.
 func (s *Store) Ingest(ctx context.Context, actor auth.Actor, body []byte) (Receipt, error) {
+	return s.ingest(ctx, actor, func() ([]jsontext.Value, error) { return split(body) })
+}
+
+func (s *Store) ingest(ctx context.Context, actor auth.Actor, read func() ([]jsontext.Value, error)) (Receipt, error) {
 	if err := actor.Require(auth.SendEvents); err != nil {
 		return Receipt{}, err
 	}
 	if err := s.room(ctx); err != nil {
 		return Receipt{}, err
 	}
-	events, err := split(body)
+	events, err := read()
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -29,11 +29,27 @@ func (s *site) eventsIngest(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := store.Ingest(c.UserContext(), actorOf(c), body)
+	take := store.Ingest
+	if otlpWire(c) == telemetry.WireProtobuf {
+		take = store.IngestProto
+	}
+	receipt, err := take(c.UserContext(), actorOf(c), body)
 	if err != nil {
 		return err
 	}
 	return c.Status(fiber.StatusAccepted).JSON(receipt)
+}
+
+// eventSchema publishes what an event is, for senders of JSON.
+func (s *site) eventSchema(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentType, "application/schema+json")
+	return c.Send(telemetry.EventSchema())
+}
+
+// eventProto publishes the same event for senders of protobuf.
+func (s *site) eventProto(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentType, "text/plain; charset=utf-8")
+	return c.Send(telemetry.EventProto())
 }
 
 // insertEvents is the one query clients of ClickHouse's insert address may
@@ -53,9 +69,15 @@ const receiptSchema = `{"type":"object","required":["accepted","duplicate","reje
 
 var telemetryOperations = map[string]operation{
 	"POST /v1/events": {
-		Summary: "Take events: one object, an array, {\"events\":[…]} or JSON Lines; plain, gzip or zstd. A bad event never costs its neighbours.",
-		Body:    &content{Words: "events"},
+		Summary: "Take events: one object, an array, {\"events\":[…]} or JSON Lines; plain, gzip or zstd; or a protobuf of Events as application/x-protobuf. A bad event never costs its neighbours.",
+		Body:    &content{Words: "events, each as /v1/schemas/event.json has it"},
 		Answers: map[int]content{202: {Words: "durable", Schema: receiptSchema}}},
+	"GET /v1/schemas/event.json": {
+		Summary: "The JSON Schema of an event. What it names is never taken away and never changes its type.",
+		Answers: map[int]content{200: {Type: "application/schema+json", Words: "JSON Schema 2020-12"}}},
+	"GET /v1/schemas/event.proto": {
+		Summary: "The same event as a protobuf.",
+		Answers: map[int]content{200: {Type: "text/plain", Words: "proto3"}}},
 	"POST /": {
 		Summary: "The same ingest for clients of ClickHouse's insert address. Any other query is refused.",
 		Query:   []parameter{{Name: "query", Words: "INSERT INTO assistant_events_raw FORMAT JSONEachRow", Required: true}},

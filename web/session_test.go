@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -297,6 +298,26 @@ func TestDeadLettersAreInspectedAndReplayed(t *testing.T) {
 		t.Errorf("what came of them is said: %s", clip(got, 800))
 	}
 	w.as(auth.Reviewer).post(all, nil).want(403)
+}
+
+func TestTheEventIsPublished(t *testing.T) {
+	w := newTelemetryWorld(t)
+	schema := w.stranger().get("/v1/schemas/event.json").want(200)
+	if committed, err := os.ReadFile("../telemetry/schema/event.schema.json"); err != nil || string(committed) != schema.Body || schema.Header.Get("Content-Type") != "application/schema+json" {
+		t.Errorf("what is served is what is committed: %v, %s", err, clip(schema.Body, 200))
+	}
+	if proto := w.stranger().get("/v1/schemas/event.proto").want(200); !strings.Contains(proto.Body, "message Event {") {
+		t.Errorf("%s", clip(proto.Body, 200))
+	}
+	// event_type, session_id and an event_time, as a protobuf.
+	event := []byte{0x12, 7, 'o', 'u', 't', 'c', 'o', 'm', 'e', 0x22, 1, 's', 0x1a, 6, 0x08, 0x80, 0xea, 0xbd, 0xcc, 0x06}
+	body := append([]byte{0x0a, byte(len(event))}, event...)
+	header := http.Header{"Content-Type": {"application/x-protobuf"}, "Content-Encoding": {"gzip"}}
+	got := w.sender().send("POST", "/v1/events", bytes.NewReader(gzipped(t, body)), header).want(202)
+	if want := `{"accepted":1,"duplicate":0,"rejected":[]}`; got.Body != want {
+		t.Errorf("want %s, got %s", want, got.Body)
+	}
+	w.sender().send("POST", "/v1/events", strings.NewReader("{}"), http.Header{"Content-Type": {"application/x-protobuf"}}).want(400)
 }
 
 func TestADatabaseThatIsAwayIsSaidWithAWait(t *testing.T) {

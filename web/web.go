@@ -262,6 +262,8 @@ func routes() []route {
 
 		// The machine's side.
 		{"GET", "/v1/openapi.json", anyone(), (*site).openapiShow},
+		{"GET", "/v1/schemas/event.json", anyone(), (*site).eventSchema},
+		{"GET", "/v1/schemas/event.proto", anyone(), (*site).eventProto},
 		{"GET", "/livez", anyone(), (*site).livezShow},
 		{"GET", "/readyz", anyone(), (*site).readyzShow},
 		{"GET", "/static/*", anyone(), (*site).staticShow},
