@@ -43,6 +43,9 @@ func (s *Store) policy() *policies {
 	return &s.policies
 }
 
+// ScrubPolicy names the policy that text is redacted by now, with its version.
+func (s *Store) ScrubPolicy() string { return s.policy().text.Name() }
+
 // taking is everything the events of one request are taken under.
 type taking struct {
 	terms  Terms

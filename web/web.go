@@ -23,6 +23,7 @@ import (
 	"assay/internal/auth/keys"
 	"assay/internal/auth/people"
 	"assay/internal/postgres"
+	"assay/internal/retention"
 	"assay/labeling"
 	"assay/telemetry"
 	"assay/validators"
@@ -51,6 +52,7 @@ type Stages struct {
 	Validators *validators.Store
 	Eval       *eval.Store
 	Audit      *audit.Log
+	Retention  *retention.Register
 	Checks     []Check // asked by /readyz beside PostgreSQL
 
 	// Verdicts are what the validators said of a response; nil: nothing yet.
@@ -99,6 +101,16 @@ func routes() []route {
 		{"GET", "/settings/keys", may(auth.Configure).personOnly(), (*site).keysShow},
 		{"POST", "/settings/keys", may(auth.Configure).personOnly(), (*site).keyCreate},
 		{"POST", "/settings/keys/:key/revoke", may(auth.Configure).personOnly(), (*site).keyRevoke},
+
+		{"GET", "/settings/retention", may(auth.SeeRetention).personOnly(), (*site).retentionShow},
+		{"POST", "/settings/retention", may(auth.ManagePeople).afterStepUp(), (*site).retentionSet},
+		{"POST", "/settings/retention/holds", may(auth.ManagePeople).afterStepUp(), (*site).holdPlace},
+		{"POST", "/settings/retention/holds/:hold/release", may(auth.ManagePeople).afterStepUp(), (*site).holdRelease},
+		{"GET", "/settings/retention/proofs/:proof", may(auth.SeeRetention).personOnly(), (*site).proofShow},
+		{"POST", "/settings/erasures", may(auth.ManagePeople).afterStepUp(), (*site).erasureAsk},
+		{"GET", "/settings/erasures/:erasure", may(auth.SeeRetention).personOnly(), (*site).erasureShow},
+		{"POST", "/settings/erasures/:erasure/confirm", may(auth.ManagePeople).afterStepUp(), (*site).erasureConfirm},
+		{"POST", "/settings/erasures/:erasure/give-up", may(auth.ManagePeople).afterStepUp(), (*site).erasureGiveUp},
 
 		// Rates.
 		{"GET", "/rates", may(auth.SeeMeasures).personOnly(), (*site).ratesShow},

@@ -10,6 +10,7 @@ import (
 	"assay/internal/embedded"
 	"assay/internal/fault"
 	"assay/internal/postgres"
+	"assay/internal/redact"
 	"assay/static"
 )
 
@@ -54,6 +55,9 @@ func exams() []exam {
 		{"postgresql", lookAtPostgres},
 		{"clickhouse", lookAtClickhouse},
 		{"audit", lookAtAudit},
+		{"redaction", func(context.Context) (string, error) {
+			return "text is redacted by the policy " + redact.Assay(nil).Name() + "; names of people and street addresses are not promised", nil
+		}},
 	}
 }
 

@@ -224,7 +224,7 @@ func (p *product) open(demo bool, addr, adminAddr, publicURL string) (*doors, <-
 
 func (p *product) stages() web.Stages {
 	return web.Stages{
-		DB: p.pool, People: p.people, Keys: p.keys, Telemetry: p.telemetry, Labeling: p.labeling, Validators: p.validators, Eval: p.eval, Audit: p.audit,
+		DB: p.pool, People: p.people, Keys: p.keys, Telemetry: p.telemetry, Labeling: p.labeling, Validators: p.validators, Eval: p.eval, Audit: p.audit, Retention: p.retention,
 		Verdicts: p.verdictsShown,
 		Paging: func(ctx context.Context, actor auth.Actor) (int, error) {
 			if !actor.May(auth.SeeMeasures) {
