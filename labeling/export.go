@@ -237,13 +237,16 @@ func commaSeparated(to io.Writer) (func(Record) error, func() error) {
 }
 
 // recordColumns are the fields of a Record in their order.
-var recordColumns = func() []string {
+var recordColumns = columnsOf[Record]()
+
+// columnsOf names the fields of a flat struct as its JSON does.
+func columnsOf[T any]() []string {
 	var columns []string
-	for field := range reflect.TypeFor[Record]().Fields() {
+	for field := range reflect.TypeFor[T]().Fields() {
 		columns = append(columns, field.Tag.Get("json"))
 	}
 	return columns
-}()
+}
 
 func cell(value json.RawMessage) string {
 	var text string

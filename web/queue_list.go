@@ -81,6 +81,7 @@ func buildQueues(actor auth.Actor, rows []queueRow, now time.Time) queuesPage {
 	})
 	labels := actor.May(auth.Label)
 	p := queuesPage{Head: ui.Head{Title: "Queues", Sub: queuesSentence(rows)}}
+	p.Head.Actions = append(p.Head.Actions, ui.Button{Label: "Comparisons", URL: "/comparisons"})
 	var free, widest int64
 	for _, row := range rows {
 		free += row.Free()

@@ -19,6 +19,7 @@ type Artifact struct {
 	Reason    string
 	Version   string // "formula 1.4.2"
 	Concealed bool   // "Verdict shown once you have labeled": Verdict, Findings and Marks must be empty
+	Unchecked bool   // no check is spoken of
 	Source    Code
 	Evidence  []templ.Component // tables at left
 	Findings  []Finding         // at right, trouble first
