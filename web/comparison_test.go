@@ -9,8 +9,8 @@ import (
 	"assay/internal/auth"
 )
 
-// compared is a product with three questions that two versions answered.
-func compared(t testing.TB) *world {
+// twoVersions is a product with three questions that two versions answered.
+func twoVersions(t testing.TB) *world {
 	w := queued(t, "sql_query", "one", "two", "three")
 	w.exec(`UPDATE items SET model_version = 'version-old'`)
 	w.enqueue(w.stages.Labeling.Telemetry.(bookshelf), "sql_query", "one", "two", "three")
@@ -19,7 +19,7 @@ func compared(t testing.TB) *world {
 }
 
 func TestTwoVersionsAreComparedWithoutNames(t *testing.T) {
-	w := compared(t)
+	w := twoVersions(t)
 	sides := []float64{0.2, 0.8, 0.2, 0.8, 0.2, 0.8}
 	w.stages.Labeling.Draw = func() float64 { sides = append(sides[1:], sides[0]); return sides[0] }
 	engineer, labeler := w.as(auth.Engineer), w.as(auth.Labeler)
@@ -75,7 +75,7 @@ func TestTwoVersionsAreComparedWithoutNames(t *testing.T) {
 }
 
 func TestAPreferenceIsTakenBackAndALateOneRefused(t *testing.T) {
-	w := compared(t)
+	w := twoVersions(t)
 	ctx, store := context.Background(), w.stages.Labeling
 	engineer := auth.Actor{Kind: auth.Person, ID: w.ids[auth.Engineer], Name: "E", Roles: []auth.Role{auth.Engineer}}
 	if _, err := store.Compare(ctx, engineer, "Versions", "sql_query", "version-new", "version-old", 1); err != nil {
@@ -116,7 +116,7 @@ func TestAPreferenceIsTakenBackAndALateOneRefused(t *testing.T) {
 }
 
 func TestPairsAreComparedByKey(t *testing.T) {
-	w := compared(t)
+	w := twoVersions(t)
 	engineer := w.as(auth.Engineer)
 	engineer.post("/comparisons", url.Values{"title": {"Keys"}, "task_class": {"sql_query"}, "first": {"version-new"}, "second": {"version-old"}, "wanted": {"1"}}).want(303)
 	b := chromium(t)
