@@ -20,7 +20,7 @@ import (
 func sqlValidator(engines *dialect.Engines) Validator {
 	return Validator{
 		Name: "sql", Version: "1.0.0+" + strings.Join(sqlVersions(), "."), Kinds: []string{"sql"},
-		Says:   "Runs one statement on a throw-away copy of its schema, in SQLite or ClickHouse, and compares the result: rows as a multiset, in order where the expected query orders, columns in any order.",
+		Says:   "Runs one statement on a throw-away copy of its schema, in SQLite, PostgreSQL or ClickHouse, and compares the result: rows as a multiset, in order where the expected query orders, columns in any order.",
 		Limits: sqliteProgram.Limits, Canaries: sqlCanaries,
 		check: func(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
 			return checkSQL(ctx, box, engines, in)
@@ -113,7 +113,7 @@ func (a *sqlArtifact) useFixture(in Input) (o Opinion, missing bool) {
 }
 
 // Dialects lists the dialects that are run, SQLite first.
-func Dialects() []string { return []string{"sqlite", "clickhouse"} }
+func Dialects() []string { return []string{"sqlite", "postgres", "clickhouse"} }
 
 // askEngine gives a dialect's engine a job; done is false when the opinion says
 // why there is no answer.

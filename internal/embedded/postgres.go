@@ -33,6 +33,7 @@ type PostgresConfig struct {
 	Log        io.Writer // server log and what the supervisor says; nil discards
 	Throwaway  bool      // no fsync, no supervision: for tests
 	MaxClients int       // connections; 100 when zero
+	Memory     int64     // bytes each of its processes may write to, and no file above half of it; 0 leaves both open
 }
 
 // Postgres is a running private cluster: a socket in a directory only its
@@ -433,7 +434,7 @@ func (p *Postgres) launch() (<-chan error, error) {
 	for name, value := range settings {
 		args = append(args, "-c", name+"="+value)
 	}
-	cmd := exec.Command(filepath.Join(p.binaries, "postgres"), args...)
+	cmd := capped(p.config.Memory, filepath.Join(p.binaries, "postgres"), args)
 	cmd.Dir = p.socket
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"}
 	cmd.Stdout, cmd.Stderr = p.config.Log, p.config.Log
@@ -459,6 +460,17 @@ func (p *Postgres) launch() (<-chan error, error) {
 	p.process = cmd.Process
 	p.mu.Unlock()
 	return exited, nil
+}
+
+// capped is a command whose processes have limits of their own. The shell sets
+// them: from outside only a process of the same user could, and the server may
+// run as another.
+func capped(memory int64, program string, args []string) *exec.Cmd {
+	if memory == 0 {
+		return exec.Command(program, args...)
+	}
+	limits := fmt.Sprintf(`ulimit -d %d && ulimit -f %d && ulimit -c 0 && exec "$0" "$@"`, memory>>10, memory>>10) // in KiB and halves of it
+	return exec.Command("/bin/sh", append([]string{"-c", limits, program}, args...)...)
 }
 
 // ready waits until the server answers, which after a crash includes its

@@ -400,7 +400,7 @@ func splitClickhouse(script string) []string {
 	return statements
 }
 
-var clickhouseCanaries = append(commonCanaries,
+var clickhouseCanaries = append(append([]canary(nil), commonCanaries...),
 	canary{"a file", `SELECT * FROM file('/etc/passwd', 'LineAsString')`, `[["x"]]`, "fail"},
 	canary{"an address", `SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString', 'x String')`, `[["x"]]`, "fail"},
 	canary{"more rows than anybody reads", fmt.Sprintf(`SELECT number FROM numbers(%d)`, 10*query.MaxRows), `[[1]]`, "fail"},

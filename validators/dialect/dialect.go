@@ -23,7 +23,6 @@ const (
 	queryTakes  = 2 * time.Second
 	grace       = time.Second // for an engine to end a statement by itself
 	schemaTakes = 10 * time.Second
-	idleFor     = time.Minute
 	memory      = 1 << 30 // bytes an engine may take
 )
 
@@ -38,7 +37,8 @@ type Engines struct {
 func Open(config Config) *Engines {
 	e := &Engines{config: config}
 	e.all = map[string]*engine{
-		"clickhouse": {name: "ClickHouse", start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries},
+		"clickhouse": {name: "ClickHouse", start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries, idleFor: time.Minute},
+		"postgres":   {name: "PostgreSQL", start: startPostgres, canaries: postgresCanaries, idleFor: 10 * time.Minute}, // a cluster takes seconds to make
 	}
 	return e
 }
@@ -92,6 +92,7 @@ type engine struct {
 	name     string
 	start    func(context.Context) (server, error)
 	canaries []canary
+	idleFor  time.Duration // then it ends
 
 	mu    sync.Mutex
 	now   server
@@ -114,7 +115,7 @@ func (e *engine) judge(ctx context.Context, job query.Job) (query.Outcome, error
 	if e.idle != nil {
 		e.idle.Stop()
 	}
-	defer func() { e.idle = time.AfterFunc(idleFor, e.rest) }()
+	defer func() { e.idle = time.AfterFunc(e.idleFor, e.rest) }()
 	return e.run(ctx, job)
 }
 
@@ -147,6 +148,9 @@ func (e *engine) ready(ctx context.Context) (out query.Outcome, ok bool, err err
 			now.stop()
 		}
 		return out, false, ctx.Err()
+	}
+	if err != nil && fault.Of(err) != fault.Unavailable {
+		return out, false, fmt.Errorf("start %s: %w", e.name, err)
 	}
 	if err != nil {
 		words := fault.Words(err)

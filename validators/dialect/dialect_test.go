@@ -95,6 +95,43 @@ func TestClickhouse(t *testing.T) {
 	}
 }
 
+func TestPostgres(t *testing.T) {
+	e := Open(Config{})
+	t.Cleanup(e.Close)
+	if out := judge(t, e, "postgres", query.Job{SQL: `SELECT 1`, Rows: json.RawMessage(`[[1]]`)}); out.Reason == ReasonMissing {
+		t.Skip("no PostgreSQL server is installed: ", out.Message)
+	} else if out.Verdict != "pass" {
+		t.Fatalf("got %+v", out)
+	}
+	for _, c := range append(common, []said{
+		{`SELECT 9007199254740993, 0.1::numeric, DATE '2026-01-02', ARRAY[1,2], NULL, true, 2.50::numeric`, "", `[[9007199254740993, 0.1, "2026-01-02", "{1,2}", null, true, 2.5]]`, "pass", "equal"},
+		{`SELECT extract(year FROM DATE '2026-01-02')::int, coalesce(NULL, 'x'), to_char(1.5, '9.9'), round(2.567, 2), string_agg(name, ',' ORDER BY name) FROM customers`, "", `[[2026, "x", " 1.5", 2.57, "Ada,Ben"]]`, "pass", ""},
+		{`SELECT c.name, rank() OVER (ORDER BY sum(o.total)) FROM customers c JOIN orders o ON o.customer_id = c.id GROUP BY c.name`, "", `[["Ben",1],["Ada",2]]`, "pass", ""},
+		{`SELECT n FROM generate_series(1, 3) AS t(n)`, "", `[[1],[2],[3]]`, "pass", ""},
+		{`SELECT name, count(*) FROM customers`, "", `[["Ada",2]]`, "fail", "statement_error"},
+		{`SELECT pg_sleep(100)`, "", `[[1]]`, "inconclusive", "unsupported"},
+		{`SELECT set_config('statement_timeout', '0', false)`, "", `[[1]]`, "inconclusive", "unsupported"},
+		{`SELECT ('/etc/passwd'::text).pg_read_file`, "", `[[1]]`, "inconclusive", "unsupported"},
+		{`SELECT "pg_read_file"('/etc/passwd')`, "", `[[1]]`, "inconclusive", "unsupported"},
+		{`SELECT rolpassword FROM pg_authid`, "", `[[1]]`, "fail", ""},
+		{`SELECT * INTO escape FROM orders`, "", `[[1]]`, "fail", "not_a_query"},
+		{`WITH gone AS (DELETE FROM orders RETURNING 1) SELECT count(*) FROM gone`, "", `[[3]]`, "fail", ""},
+		{`SELECT * FROM orders FOR UPDATE`, "", `[[3]]`, "fail", "not_a_query"},
+		{`SELECT length(repeat('x', 1000000000) || repeat('x', 73741800))`, "", `[[1]]`, "inconclusive", ""},
+		{`SELECT count(*) FROM generate_series(1, 1000000000000)`, "", `[[1]]`, "inconclusive", "timeout"},
+		{`SELECT generate_series(1, 100000000)`, "", `[[1]]`, "fail", "wrong_result"},
+		{`SELECT ` + strings.Repeat("(", 20_000) + "1" + strings.Repeat(")", 20_000), "", `[[2]]`, "inconclusive", "too_complex"},
+		{`SELECT count(*) FROM customers`, "", `[[2]]`, "pass", "equal"},
+	}...) {
+		c.hold(t, e, "postgres")
+	}
+	for _, schema := range []string{`COPY (SELECT 1) TO PROGRAM 'id'`, `CREATE TABLE t(x int); COPY t FROM '/etc/passwd'`, `ALTER ROLE assay_app SUPERUSER`, `CREATE EXTENSION dblink`, `CREATE DATABASE other`} {
+		if out := judge(t, e, "postgres", query.Job{Schema: schema, SQL: `SELECT 1`}); out.Reason != "invalid_schema" {
+			t.Errorf("%s: got %s %s %s", schema, out.Verdict, out.Reason, out.Message)
+		}
+	}
+}
+
 func TestAnEngineThatIsMissingSaysSo(t *testing.T) {
 	e := Open(Config{ClickhouseLibrary: "/nowhere/libchdb.so"})
 	t.Cleanup(e.Close)
