@@ -407,6 +407,8 @@ func TestQueuesAndGuidesAreListed(t *testing.T) {
 
 func TestAProgramLabelsForAPerson(t *testing.T) {
 	w := queued(t, "sql_query", "one")
+	w.exec(`UPDATE queues SET hallucinated_again = false`) // one reading is all that this is about
+	w.exec(`UPDATE items SET overlap = 0, second_drawn = false`)
 	labeler := w.as(auth.Labeler)
 	var reserved struct {
 		Item *struct {

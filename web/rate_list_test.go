@@ -25,11 +25,11 @@ func rated(t *testing.T) *gates {
 	g := newGates(t)
 	behind := sampled(g, "file_edit", "v2", "random", 5000, 61, 2)
 	behind.Sampled = 197
-	disputed := sampled(g, "sql_query", "v1", "random", 9000, 400, 10)
-	disputed.Split = 1
+	split := sampled(g, "sql_query", "v1", "random", 9000, 400, 10)
+	split.Split = 1
 	g.cells = []labeling.SampleCell{
 		sampled(g, "spreadsheet_formula", "v2", "negative", 200, 100, 60), sampled(g, "spreadsheet_formula", "v2", "random", 9000, 400, 32),
-		sampled(g, "spreadsheet_formula", "v1", "random", 9000, 400, 10), disputed, behind,
+		sampled(g, "spreadsheet_formula", "v1", "random", 9000, 400, 10), split, behind,
 		sampled(g, "summarization", "v1", "random", 3000, 4, 1),
 	}
 	return g
@@ -42,7 +42,7 @@ func TestRatesSayHowSureTheyAreAndWhatFollows(t *testing.T) {
 	want := [][]string{
 		{"Spreadsheet formula", "v2", "9.1 %", "6.9 to 12.1", "≤ 4 %", "over", "500", "100 %", "18.4 %"},
 		{"v1", "2.5 %", "1.4 to 4.5", "≤ 4 %", "undecided", "400"},
-		{"SQL query", "v1", "2.5 %", "undecided", "1 disputed", "400"},
+		{"SQL query", "v1", "2.5 %", "undecided", "1 undecided", "400"},
 		{"File edit", "v2", "3.3 %", "incomplete", "61", "31 %"},
 		{"Summarization", "v1", "–", "no data: 4 labels, at least 5 in each cell needed", "no data", "4"},
 	}
