@@ -135,6 +135,7 @@ var synonyms = map[string]string{
 	"anonymized_user_id": "user_id_hash",
 	"model":              "model_version",
 	"response_tokens":    "output_tokens",
+	"userConsentId":      "consent_id",
 }
 
 var (

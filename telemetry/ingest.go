@@ -86,9 +86,13 @@ func (s *Store) taking(ctx context.Context, actor auth.Actor) (*taking, error) {
 	if err != nil {
 		return nil, unavailable("read the filters of past days", err)
 	}
+	if err := s.limits.refresh(ctx, s.DB); err != nil {
+		return nil, unavailable("read what people consented to", err)
+	}
 	p := s.policy()
 	return &taking{
-		terms: terms, keyID: keyID, now: s.now().Truncate(time.Millisecond), sealed: sealed,
+		limits: &s.limits,
+		terms:  terms, keyID: keyID, now: s.now().Truncate(time.Millisecond), sealed: sealed,
 		saltID: id, salt: salt, text: p.text, code: p.artifact, seals: s.Vault != nil,
 	}, nil
 }

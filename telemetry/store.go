@@ -53,6 +53,7 @@ type Store struct {
 	depth    depth
 	away     away
 	filters  filters
+	limits   limits
 
 	committing committing
 	gate       gate

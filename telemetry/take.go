@@ -56,7 +56,8 @@ type taking struct {
 	text   *redact.Policy
 	code   *redact.Policy
 	sealed *sealedDays
-	seals  bool // there is a vault for raw text
+	limits *limits // nil: nobody said anything
+	seals  bool    // there is a vault for raw text
 
 	scrubID func(string) string // withoutAddress, made once
 }
@@ -69,6 +70,9 @@ func (t *taking) take(r *row) error {
 	r.measureText(t.salt)
 	if r.Consent == "" {
 		r.Consent = t.terms.Consent
+	}
+	if t.limits != nil {
+		r.Consent = t.limits.most(r)
 	}
 	if r.Capture == CaptureHash {
 		t.hashText(r)

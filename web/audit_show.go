@@ -380,7 +380,7 @@ func (p auditPage) actions() []templ.Component {
 		list = append(list, *p.Whole)
 	}
 	if p.MayCheck {
-		list = append(list, verifyNow())
+		list = append(list, ui.Button{Label: "Consents", Style: ui.Plain, URL: "/audit/consents"}, verifyNow())
 	}
 	return append(list, p.export())
 }

@@ -164,6 +164,9 @@ func routes() []route {
 
 		// Audit.
 		{"GET", "/audit", may(auth.ReadAudit).personOnly(), (*site).auditShow},
+		{"GET", "/audit/consents", may(auth.ReadAudit).personOnly(), (*site).consentsShow},
+		{"GET", "/v1/consents", may(auth.ReadAudit), (*site).consentsAPI},
+		{"POST", "/v1/consents", keyOnly(auth.SendEvents), (*site).consentsRecord},
 		{"POST", "/audit/verify", may(auth.ReadAudit).personOnly(), (*site).auditVerify},
 		{"POST", "/audit/export", may(auth.ReadAudit).personOnly(), (*site).auditExport},
 
