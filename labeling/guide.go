@@ -24,14 +24,15 @@ type Guide struct {
 	Title     string
 	Rule      string // the one rule that stands above the choices
 	Body      string // markdown: headings, paragraphs, lists, emphasis
+	Cases     string // worked borderline cases, as ParseCases reads them
 	Change    string // what differs from the version before
 	Author    string
 	CreatedAt time.Time
 }
 
-const guideColumns = `id, task_class, version, title, rule, body, change, author, created_at`
+const guideColumns = `id, task_class, version, title, rule, body, cases, change, author, created_at`
 
-//go:embed guides/*.md
+//go:embed guides/*.md guides/cases/*.md
 var shipped embed.FS
 
 // Guides lists the newest guide of every task class.
@@ -62,7 +63,11 @@ func (s *Store) GuideVersions(ctx context.Context, actor auth.Actor, taskClass s
 		SELECT `+guideColumns+` FROM guides
 		WHERE task_class = $1
 		ORDER BY version DESC`, taskClass)
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Guide])
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Guide])
+	for i := range list {
+		list[i] = list[i].withShipped()
+	}
+	return list, err
 }
 
 // ReviseGuide makes the next version. Labels name the version they were given
@@ -73,6 +78,9 @@ func (s *Store) ReviseGuide(ctx context.Context, actor auth.Actor, g Guide) (Gui
 	}
 	if strings.TrimSpace(g.Rule) == "" || strings.TrimSpace(g.Body) == "" || strings.TrimSpace(g.Change) == "" {
 		return Guide{}, fault.Say(fault.Invalid, "A guide needs its rule, its text and a sentence on what changed.")
+	}
+	if _, err := ParseCases(g.Cases); err != nil {
+		return Guide{}, err
 	}
 	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		before, err := newestGuide(ctx, tx, g.TaskClass)
@@ -104,15 +112,27 @@ func newestGuide(ctx context.Context, db postgres.DB, taskClass string) (Guide, 
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Guide{}, fmt.Errorf("guide of %q: %w", taskClass, fault.NotFound)
 	}
-	return guide, err
+	return guide.withShipped(), err
 }
 
 func insertGuide(ctx context.Context, tx pgx.Tx, g Guide) (Guide, error) {
 	err := tx.QueryRow(ctx, `
-		INSERT INTO guides (task_class, version, title, rule, body, change, author)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
-		RETURNING id, created_at`, g.TaskClass, g.Version, g.Title, g.Rule, g.Body, g.Change, g.Author).Scan(&g.ID, &g.CreatedAt)
+		INSERT INTO guides (task_class, version, title, rule, body, cases, change, author)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		RETURNING id, created_at`, g.TaskClass, g.Version, g.Title, g.Rule, g.Body, g.Cases, g.Change, g.Author).Scan(&g.ID, &g.CreatedAt)
 	return g, err
+}
+
+// shipsWith is the author of what comes with the program.
+const shipsWith = "Assay"
+
+// withShipped gives a guide that came with an older program the cases that come
+// with this one.
+func (g Guide) withShipped() Guide {
+	if g.Cases == "" && g.Version == 1 && g.Author == shipsWith {
+		g.Cases = shippedCases(g.TaskClass)
+	}
+	return g
 }
 
 // ensureGuide returns the newest guide of a task class, or makes the first
@@ -141,6 +161,7 @@ func shippedGuide(taskClass string) Guide {
 		Title:     strings.TrimPrefix(head, "# "),
 		Rule:      strings.Join(strings.Fields(rule), " "),
 		Body:      body,
-		Author:    "Assay",
+		Cases:     shippedCases(taskClass),
+		Author:    shipsWith,
 	}
 }
