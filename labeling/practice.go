@@ -80,6 +80,23 @@ func (s *Store) Practice(ctx context.Context, actor auth.Actor) (Practice, error
 	return p, err
 }
 
+// PracticeDue reports whether the actor is a new labeler who has cases to
+// practise before they label.
+func (s *Store) PracticeDue(ctx context.Context, actor auth.Actor) (bool, error) {
+	if !actor.May(auth.Label) || actor.Kind != auth.Person || actor.May(auth.Adjudicate) {
+		return false, nil
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return false, err
+	}
+	if due, err := s.practiceDue(ctx, labeler); err != nil || !due {
+		return false, err
+	}
+	p, err := s.Practice(ctx, actor)
+	return p.Due, err
+}
+
 // practiceDue reports whether the labeler is new: without a label and without
 // practice.
 func (s *Store) practiceDue(ctx context.Context, labeler int64) (bool, error) {

@@ -51,7 +51,7 @@ func (s *site) adjudicationNext(c *fiber.Ctx) error {
 	item, err := labels.NextDisagreement(c.UserContext(), actorOf(c), in.Queue)
 	if fault.Of(err) == fault.NotFound {
 		s.say(c, "No item waits for a decision of yours.")
-		return s.see(c, "/queues")
+		return s.see(c, "/adjudications")
 	}
 	if err != nil {
 		return err

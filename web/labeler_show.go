@@ -74,7 +74,7 @@ func buildLabeler(r labeling.LabelerReport, actor auth.Actor, now time.Time) lab
 	}
 	if r.Own {
 		p.Head.Title = "Your labels"
-		p.Head.Actions = []templ.Component{ui.Button{Label: "Feedback on gold", URL: "/feedback"}}
+		p.Head.Actions = []templ.Component{ui.Button{Label: "Feedback on gold", URL: "/feedback"}, ui.Button{Label: "Practice", URL: "/practice"}}
 	}
 	p.Stats = labelerStats(r)
 	p.gold(r)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"assay/internal/auth"
+	"assay/labeling"
 )
 
 const nasty = `<img src=x onerror=alert(1)>`
@@ -125,4 +126,71 @@ func TestAReviewerMakesGoldAndLabelersReadWhyWhenTheDayIsOver(t *testing.T) {
 	if err := w.stages.Labeling.RetireGold(context.Background(), auth.Actor{Kind: auth.Person, ID: w.ids[auth.Labeler], Roles: []auth.Role{auth.Labeler}}, int64(gold), "x"); err == nil {
 		t.Error("a labeler retires no gold")
 	}
+}
+
+func TestANewLabelerPractisesFirstAndReadsWhyAtOnce(t *testing.T) {
+	w := queued(t, "sql_query", "one")
+	_, err := w.stages.Labeling.ReviseGuide(context.Background(), auth.Actor{Kind: auth.Person, Roles: []auth.Role{auth.Engineer}}, labeling.Guide{
+		TaskClass: "sql_query", Rule: "r", Body: "b", Change: "c",
+		Cases: "## " + nasty + "\nAsked: " + nasty + "\nGiven: g\nAnswered: " + nasty + "\nLabel: correct\nWhy: Because " + nasty})
+	if err != nil {
+		t.Fatal(err)
+	}
+	novice := w.signIn(w.person("novice@example.org", auth.Labeler))
+	w.exec(`UPDATE labelers SET practised_at = NULL`)
+	novice.post("/queues/next", nil).want(http.StatusSeeOther).to("/practice")
+	novice.post("/queues/sql_query/next", nil).want(http.StatusSeeOther).to("/practice")
+	page := novice.get("/practice").want(200).harmless()
+	page.says("main", "Case 1 of 1", nasty, "Practice never counts")
+	if strings.Contains(page.text("main"), "Because") {
+		t.Error("the answer comes after the answer")
+	}
+	form := url.Values{"guide": {page.attr(`input[name="guide"]`, "value")}, "number": {"1"}}
+	novice.post("/practice", form).want(http.StatusBadRequest).says("main", "Choose a label first")
+	form.Set("label", "hallucinated")
+	novice.post("/practice", form).want(http.StatusSeeOther).to("/practice")
+	novice.get("/practice").want(200).harmless().says("main", "You said", "Hallucinated", "the guide says", "Correct", "Because "+nasty, "You are through")
+	if path := novice.next("sql_query"); !strings.HasPrefix(path, "/items/") {
+		t.Errorf("from here on labels count: %s", path)
+	}
+	if n := w.count(`SELECT count(*) FROM labels`); n != 0 {
+		t.Errorf("practice left %d labels", n)
+	}
+}
+
+func TestAGuideShowsItsCasesAndWhatAVersionChanged(t *testing.T) {
+	w := queued(t, "sql_query", "one")
+	engineer := w.as(auth.Engineer)
+	page := engineer.get("/guides/sql_query").want(200)
+	page.says("main", "Borderline cases", "A join that doubles", "Every order counts once for each of its payments")
+	form := url.Values{"rule": {"The rule " + nasty}, "body": {"Text"}, "cases": {"## " + nasty}, "change": {"Shorter " + nasty}}
+	engineer.post("/guides/sql_query", form).want(http.StatusBadRequest).harmless().says("main", "The guide was not changed", "Asked: is missing", nasty)
+	form.Set("cases", "## One\nAsked: a\nAnswered: b\nLabel: correct\nWhy: c")
+	engineer.post("/guides/sql_query", form).want(http.StatusSeeOther).to("/guides/sql_query")
+	engineer.get("/guides/sql_query").want(200).harmless().says("main", "what changed", "Shorter "+nasty)
+	engineer.get("/guides/sql_query/changes?version=2").want(200).harmless().says("main", "The rule "+nasty, "A join that doubles", "Borderline cases", "Shorter")
+	engineer.get("/guides/sql_query/changes?version=1").want(http.StatusNotFound)
+	engineer.get("/guides/sql_query/changes?version=x").want(http.StatusBadRequest)
+	w.as(auth.Labeler).get("/guides/sql_query/changes?version=2").want(200)
+}
+
+func TestWhatWaitsForADecisionIsListed(t *testing.T) {
+	w := queued(t, "sql_query", nasty, "b")
+	w.exec(`UPDATE items SET wanted = 2`)
+	one, other, reviewer := w.as(auth.Labeler), w.signIn(w.person("other@example.org", auth.Labeler)), w.as(auth.Reviewer)
+	reviewer.get("/adjudications").want(200).says("main", "Nothing waits for a decision")
+	for _, b := range []*browser{one, other} {
+		for range 2 {
+			b.labelNext("sql_query", map[*browser]string{one: "correct", other: "hallucinated"}[b])
+		}
+	}
+	page := reviewer.get("/adjudications").want(200).harmless()
+	page.says("main", "2 of 2", "Correct", "Hallucinated", nasty, "Decide the next")
+	path := reviewer.get("/adjudications/next").want(http.StatusSeeOther).Header.Get("Location")
+	reviewer.get(path).want(200).harmless().says("main", "Your decision")
+	for range 2 {
+		path := reviewer.get("/adjudications/next").want(http.StatusSeeOther).Header.Get("Location")
+		reviewer.post(path, url.Values{"label": {"correct"}, "reason": {"looked"}}).want(http.StatusSeeOther)
+	}
+	reviewer.get("/adjudications/next").want(http.StatusSeeOther).to("/adjudications")
 }

@@ -206,7 +206,7 @@ func routes() []route {
 
 		// Queues, items, labels, guides.
 		{"GET", "/queues", may(auth.SeeSessions).personOnly(), (*site).queuesShow},
-		{"POST", "/queues/next", may(auth.Label).personOnly(), (*site).queuesNext},
+		{"POST", "/queues/next", may(auth.Label).personOnly(), practisedFirst((*site).queuesNext)},
 		{"GET", "/queues/:queue", may(auth.SeeSessions).personOnly(), (*site).queueShow},
 		{"GET", "/queues/:queue/rules", may(auth.SeeMeasures).personOnly(), (*site).queueRulesShow},
 		{"POST", "/queues/:queue/rules", may(auth.Configure).personOnly(), (*site).queueRuleSet},
@@ -214,7 +214,7 @@ func routes() []route {
 		{"POST", "/queues/:queue/mix", may(auth.Configure).personOnly(), (*site).queueMixSet},
 		{"POST", "/queues/:queue/backfill", may(auth.Configure).personOnly(), (*site).queueBackfill},
 		{"POST", "/queues/:queue/discovery", may(auth.Configure).personOnly(), (*site).queueDiscover},
-		{"POST", "/queues/:queue/next", may(auth.Label).personOnly(), (*site).queueNext},
+		{"POST", "/queues/:queue/next", may(auth.Label).personOnly(), practisedFirst((*site).queueNext)},
 		{"GET", "/items/:item", may(auth.Label).personOnly(), (*site).itemShow},
 		{"POST", "/items/:item/labels", may(auth.Label).personOnly(), (*site).itemLabel},
 		{"POST", "/items/:item/draft", may(auth.Label).personOnly(), (*site).itemDraft},
@@ -276,6 +276,10 @@ func routes() []route {
 		{"GET", "/labelers/me", may(auth.SeeOwnWork).personOnly(), (*site).labelerOwn},
 		{"GET", "/labelers/:labeler", may(auth.SeeMeasures).personOnly(), (*site).labelerShow},
 		{"POST", "/labelers/:labeler/standing", may(auth.Adjudicate).personOnly(), (*site).labelerStanding},
+		{"GET", "/practice", may(auth.Label).personOnly(), (*site).practiceShow},
+		{"POST", "/practice", may(auth.Label).personOnly(), (*site).practiceAnswer},
+		{"GET", "/adjudications", may(auth.Adjudicate).personOnly(), (*site).adjudicationsShow},
+		{"GET", "/guides/:task/changes", may(auth.SeeSessions).personOnly(), (*site).guideChanges},
 		{"GET", "/feedback", may(auth.SeeOwnWork).personOnly(), (*site).feedbackShow},
 		{"GET", "/agreement", may(auth.SeeMeasures).personOnly(), (*site).agreementShow},
 		{"GET", "/v1/agreement", may(auth.SeeMeasures), (*site).agreementAPI},
