@@ -23,8 +23,11 @@ type agreementPage struct {
 	Note    string
 	Queues  ui.Table
 	Classes ui.Table
-	Pairs   ui.Table
-	Grids   []confusionGrid
+	// ManyQueues is set where a task class has several queues: otherwise the
+	// second table would say the same as the first.
+	ManyQueues bool
+	Pairs      ui.Table
+	Grids      []confusionGrid
 }
 
 // confusionGrid is the picture of where the labelers of a queue differ.
@@ -91,6 +94,7 @@ func buildAgreement(r labeling.AgreementReport, f labeling.AgreementFilter, wind
 	}
 	p.Note = cannotTellWords(r.CannotTell)
 	p.Queues = agreementTable("Queue", r.Queues, func(a labeling.Agreement) templ.Component { return ui.Bold(taskClassWords(a.Queue)) })
+	p.ManyQueues = len(r.Queues) != len(r.TaskClasses)
 	p.Classes = agreementTable("Task class", r.TaskClasses, func(a labeling.Agreement) templ.Component { return ui.Bold(taskClassWords(a.TaskClass)) })
 	p.Pairs = pairTable(r.Pairs)
 	for _, a := range r.Queues {
@@ -173,8 +177,11 @@ func alphaBar(a stats.AlphaEstimate) ui.IntervalBar {
 			bar.Note = "no item has two labels"
 		}
 	case !a.Bounded:
-		bar.Standing, bar.Low, bar.High = ui.Incomplete, a.Value, a.Value
-		bar.Note = fmt.Sprintf("%d of 10 items", min(a.Items, 10))
+		bar.Standing = ui.NoData
+		bar.Note = fmt.Sprintf("%d of 10 items read twice", min(a.Items, 10))
+		if a.Items >= 10 {
+			bar.Note = "too little differs to bound it"
+		}
 	case a.Low >= stats.TentativeAlpha:
 		bar.Standing = ui.Within
 	case a.High < stats.TentativeAlpha:

@@ -24,6 +24,7 @@ type adjudicatePage struct {
 	Another string
 	Choices ui.LabelChoices
 	Reason  ui.Field
+	Gold    ui.CheckBox
 }
 
 // sideLabel is one labeler's answer as a reviewer reads it.
@@ -100,6 +101,7 @@ func buildAdjudication(d labeling.Disagreement, verdicts []Verdict, chosen, reas
 		Guide: fmt.Sprintf("Guide %d", d.Item.Guide.Version), Rule: ruleText(d.Item.Guide.Rule), Action: base + "/adjudicate", Another: base + "/another",
 		Choices: ui.LabelChoices{Inline: true, Legend: "Your decision", Chosen: chosen, Choices: ui.StandardChoices("", [4]string{}).Choices},
 		Reason:  ui.Field{Label: "Reason, both labelers will read it", Name: "reason", Rows: 2, Value: reason, Required: true},
+		Gold:    ui.CheckBox{Label: "Make this a gold item", Hint: "Served unannounced to others; your reason explains it when their day is over.", Name: "gold", Value: "true"},
 		Turns:   buildTurns(d.Item, verdicts, nil, false),
 	}
 	for _, v := range verdicts {
@@ -155,6 +157,7 @@ func (s *site) itemAdjudicate(c *fiber.Ctx) error {
 	var form struct {
 		Label  string `form:"label"`
 		Reason string `form:"reason"`
+		Gold   bool   `form:"gold"`
 	}
 	if err := readForm(c, &form); err != nil {
 		return err
@@ -167,7 +170,17 @@ func (s *site) itemAdjudicate(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	s.say(c, "Decided. Both labels are kept beside it.")
+	said := "Decided. Both labels are kept beside it."
+	if form.Gold {
+		if _, err := labels.MakeGold(c.UserContext(), actorOf(c), id, form.Reason); err == nil {
+			said = "Decided, and gold from now on."
+		} else if kind := fault.Of(err); kind == fault.Conflict {
+			said = "Decided. " + fault.Words(err)
+		} else {
+			return err
+		}
+	}
+	s.say(c, said)
 	return s.see(c, "/adjudications/next")
 }
 

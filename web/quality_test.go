@@ -190,7 +190,10 @@ func TestWhatWaitsForADecisionIsListed(t *testing.T) {
 	reviewer.get(path).want(200).harmless().says("main", "Your decision")
 	for range 2 {
 		path := reviewer.get("/adjudications/next").want(http.StatusSeeOther).Header.Get("Location")
-		reviewer.post(path, url.Values{"label": {"correct"}, "reason": {"looked"}}).want(http.StatusSeeOther)
+		reviewer.post(path, url.Values{"label": {"correct"}, "reason": {"looked"}, "gold": {"true"}}).want(http.StatusSeeOther)
+	}
+	if n := w.count(`SELECT count(*) FROM gold WHERE basis = 'adjudicated' AND why = 'looked'`); n != 2 {
+		t.Errorf("want both decided items gold, got %d", n)
 	}
 	reviewer.get("/adjudications/next").want(http.StatusSeeOther).to("/adjudications")
 }

@@ -143,7 +143,7 @@ func (m *machine) labelSample(ctx context.Context, traffic sample.Traffic, candi
 		if total += n; err != nil {
 			return total, err
 		}
-		if i%4 == 3 && i < len(days)-2 { // what the last days left is there to be decided
+		if i%4 == 3 && i < len(days)-6 { // what the last days left is there to be decided
 			if err := m.reviewSample(ctx, truth, accounts[auth.Reviewer][0]); err != nil {
 				return total, err
 			}
@@ -214,7 +214,7 @@ func (m *machine) labelAs(ctx context.Context, labeler auth.Actor, truth map[str
 }
 
 // neighbour is the label that is mistaken for another.
-var neighbour = map[string]string{"correct": "partially_correct", "partially_correct": "hallucinated", "hallucinated": "partially_correct", "cannot_tell": "correct"}
+var neighbour = map[string]string{"correct": "partially_correct", "partially_correct": "hallucinated", "hallucinated": "correct", "cannot_tell": "correct"}
 
 // reviewSample has the reviewer decide where labelers differ, and make gold of
 // what is known.
