@@ -283,13 +283,13 @@ func (s *Store) eachUsage(ctx context.Context, f MetricFilter, each func(g Group
 		}
 		return err
 	}, `
-		SELECT `+groupNames+`, now, model, on, count(), sum(u), sum(c), sum(o), sum(i),
+		SELECT `+f.group()+`, now, toString(model), on, count(), sum(u), sum(c), sum(o), sum(i),
 		       sum(toFloat64(u) * u), sum(toFloat64(c) * c), sum(toFloat64(o) * o), sum(toFloat64(u) * c), sum(toFloat64(u) * o), sum(toFloat64(c) * o)
 		FROM (
-			SELECT `+f.groups()+`, effective_time >= ? AS now, toString(model_version) AS model, toDate(effective_time, 'UTC') AS on,
+			SELECT `+f.keys()+`effective_time >= ? AS now, model_version AS model, toDate(effective_time, 'UTC') AS on,
 			       ifNull(`+inputCount+`, 0) AS i, ifNull(cached_input_tokens, 0) AS c, ifNull(output_tokens, 0) AS o, greatest(i - c, 0) AS u
 			FROM `+allFacts+`
 			WHERE `+where+` AND `+hasTokens+`)
-		GROUP BY `+groupNames+`, now, model, on
+		GROUP BY `+f.names()+`now, model, on
 		LIMIT 100000`, append([]any{f.Window.From}, args...)...)
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -30,8 +31,8 @@ var dimensions = []struct {
 	name   Dimension
 	column string
 }{
-	{ByTaskClass, "toString(task_class)"}, {ByModelVersion, "toString(model_version)"}, {ByTemplate, "toString(prompt_template_id)"},
-	{ByEnv, "toString(env)"}, {ByVersion, "toString(assistant_version)"}, {ByUser, "ifNull(user_id_hash, '')"},
+	{ByTaskClass, "task_class"}, {ByModelVersion, "model_version"}, {ByTemplate, "prompt_template_id"},
+	{ByEnv, "env"}, {ByVersion, "assistant_version"}, {ByUser, "ifNull(user_id_hash, '')"},
 }
 
 // Dimensions lists the names of all dimensions.
@@ -110,20 +111,40 @@ func (f MetricFilter) check() error {
 	return nil
 }
 
-// groups writes the columns g0 to g5 of a breakdown.
-func (f MetricFilter) groups() string {
+// keys writes the columns of a breakdown as they lie in the table, which are
+// quick to group by: "task_class AS g0, ". names lists them, and group reads
+// g0 to g5 back as text, "" for what is not broken down.
+func (f MetricFilter) keys() string {
+	sql := ""
+	for i, d := range dimensions {
+		if slices.Contains(f.By, d.name) {
+			sql += d.column + " AS g" + string(rune('0'+i)) + ", "
+		}
+	}
+	return sql
+}
+
+func (f MetricFilter) names() string {
+	sql := ""
+	for i, d := range dimensions {
+		if slices.Contains(f.By, d.name) {
+			sql += "g" + string(rune('0'+i)) + ", "
+		}
+	}
+	return sql
+}
+
+func (f MetricFilter) group() string {
 	var columns []string
 	for i, d := range dimensions {
-		column := "''"
 		if slices.Contains(f.By, d.name) {
-			column = d.column
+			columns = append(columns, "toString(g"+string(rune('0'+i))+")")
+		} else {
+			columns = append(columns, "''")
 		}
-		columns = append(columns, column+" AS g"+string(rune('0'+i)))
 	}
 	return strings.Join(columns, ", ")
 }
-
-const groupNames = "g0, g1, g2, g3, g4, g5"
 
 // where is the condition on events of the window and of the one before it,
 // with its arguments.
@@ -153,12 +174,16 @@ func (s *sides[T]) of(now uint8) *T {
 	return &s.Before
 }
 
-// counted counts events of several kinds by group, in the window and before it.
+// counted counts events of several kinds by group, in the window and before
+// it, and the sessions they are in: session by session first, so that each is
+// looked up once however many kinds there are.
 func (s *Store) counted(ctx context.Context, f MetricFilter, kinds ...Behind) (map[Group]*sides[[]Counted], error) {
 	where, args := f.where()
-	var columns []string
-	for _, kind := range kinds {
-		columns = append(columns, "countIf("+behind[kind].test+"), uniqExactIf(session_hash, "+behind[kind].test+")")
+	var inner, outer []string
+	for i, kind := range kinds {
+		c := fmt.Sprint("c", i)
+		inner = append(inner, "countIf("+behind[kind].test+") AS "+c)
+		outer = append(outer, "sum("+c+"), countIf("+c+" > 0)")
 	}
 	all := map[Group]*sides[[]Counted]{}
 	err := s.eachRow(ctx, func(scan func(...any) error) error {
@@ -180,11 +205,14 @@ func (s *Store) counted(ctx context.Context, f MetricFilter, kinds ...Behind) (m
 		}
 		return nil
 	}, `
-		SELECT `+f.groups()+`, effective_time >= ? AS now, `+strings.Join(columns, ", ")+`
-		FROM `+allFacts+`
-		WHERE `+where+`
-		GROUP BY `+groupNames+`, now
-		ORDER BY now DESC, count() DESC
+		SELECT `+f.group()+`, now, `+strings.Join(outer, ", ")+`
+		FROM (
+			SELECT `+f.keys()+`effective_time >= ? AS now, session_hash, `+strings.Join(inner, ", ")+`
+			FROM `+allFacts+`
+			WHERE `+where+`
+			GROUP BY `+f.names()+`now, session_hash)
+		GROUP BY `+f.names()+`now
+		ORDER BY now DESC, sum(c0) DESC
 		LIMIT ?`, append(append([]any{f.Window.From}, args...), 4*maxGroups)...)
 	return all, err
 }
@@ -193,43 +221,40 @@ func (s *Store) counted(ctx context.Context, f MetricFilter, kinds ...Behind) (m
 type measure struct{ test, value string }
 
 // distributions collects values of several measures by group, in the window
-// and before it.
+// and before it: how often each value occurred, one measure at a time, which
+// costs less than one pass over rows that carry all of them.
 func (s *Store) distributions(ctx context.Context, f MetricFilter, measures ...measure) (map[Group]*sides[[]Distribution], error) {
-	where, args := f.where()
-	var which, values []string
-	for i, m := range measures {
-		which = append(which, "toUInt8("+string(rune('0'+i))+")")
-		values = append(values, "if("+m.test+", toInt64("+m.value+"), NULL)")
-	}
 	all := map[Group]*sides[[]Distribution]{}
-	err := s.eachRow(ctx, func(scan func(...any) error) error {
-		var g Group
-		var now, what uint8
-		var value []int64
-		var count []uint64
-		if err := scan(&g[0], &g[1], &g[2], &g[3], &g[4], &g[5], &now, &what, &value, &count); err != nil {
-			return err
-		}
-		if all[g] == nil {
-			all[g] = &sides[[]Distribution]{make([]Distribution, len(measures)), make([]Distribution, len(measures))}
-		}
-		(*all[g].of(now))[what] = distributionOf(value, count)
-		return nil
-	}, `
-		SELECT `+groupNames+`, now, what, groupArray(value), groupArray(n)
-		FROM (
-			SELECT `+groupNames+`, now, what, assumeNotNull(ms) AS value, count() AS n
+	where, args := f.where()
+	for i, m := range measures {
+		err := s.eachRow(ctx, func(scan func(...any) error) error {
+			var g Group
+			var now uint8
+			var value []int64
+			var count []uint64
+			if err := scan(&g[0], &g[1], &g[2], &g[3], &g[4], &g[5], &now, &value, &count); err != nil {
+				return err
+			}
+			if all[g] == nil {
+				all[g] = &sides[[]Distribution]{make([]Distribution, len(measures)), make([]Distribution, len(measures))}
+			}
+			(*all[g].of(now))[i] = distributionOf(value, count)
+			return nil
+		}, `
+			SELECT `+f.group()+`, now, groupArray(value), groupArray(n)
 			FROM (
-				SELECT `+f.groups()+`, effective_time >= ? AS now, [`+strings.Join(values, ", ")+`] AS list
+				SELECT `+f.keys()+`effective_time >= ? AS now, toInt64(assumeNotNull(`+m.value+`)) AS value, count() AS n
 				FROM `+allFacts+`
-				WHERE `+where+`)
-			ARRAY JOIN [`+strings.Join(which, ", ")+`] AS what, list AS ms
-			WHERE ms IS NOT NULL
-			GROUP BY `+groupNames+`, now, what, value)
-		GROUP BY `+groupNames+`, now, what
-		ORDER BY sum(n) DESC
-		LIMIT ?`, append(append([]any{f.Window.From}, args...), 4*maxGroups*len(measures))...)
-	return all, err
+				WHERE `+where+` AND `+m.test+` AND `+m.value+` IS NOT NULL
+				GROUP BY `+f.names()+`now, value)
+			GROUP BY `+f.names()+`now
+			ORDER BY sum(n) DESC
+			LIMIT ?`, append(append([]any{f.Window.From}, args...), 4*maxGroups)...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // sorted orders groups: by task class, then by what is next, the empty last;

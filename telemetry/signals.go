@@ -127,14 +127,14 @@ func (s *Store) RouteRows(ctx context.Context, actor auth.Actor, f MetricFilter)
 		r.Stages[stage] += int64(n)
 		return nil
 	}, `
-		SELECT `+groupNames+`, now, stage, count(), countIf(unsafe), countIf(abstained), countIf(NOT unsafe AND NOT abstained)
+		SELECT `+f.group()+`, now, stage, count(), countIf(unsafe), countIf(abstained), countIf(NOT unsafe AND NOT abstained)
 		FROM (
-			SELECT `+f.groups()+`, effective_time >= ? AS now, toString(first_failed_stage) AS stage, assumeNotNull(unsafe_claim_served) AS unsafe, route = 'abstain' AS abstained
+			SELECT `+f.keys()+`effective_time >= ? AS now, toString(first_failed_stage) AS stage, assumeNotNull(unsafe_claim_served) AS unsafe, route = 'abstain' AS abstained
 			FROM `+allFacts+`
 			WHERE `+where+` AND `+hasTrace+`
 			ORDER BY event_type != 'gate_trace', effective_time, seq
 			LIMIT 1 BY if(request_id = '', toString(event_id), request_id), now)
-		GROUP BY `+groupNames+`, now, stage`, append([]any{f.Window.From}, args...)...)
+		GROUP BY `+f.names()+`now, stage`, append([]any{f.Window.From}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -277,17 +277,17 @@ func (s *Store) lengths(ctx context.Context, f MetricFilter) (map[Group]*sides[[
 		all[g].of(now)[what] = distributionOf(value, count)
 		return nil
 	}, `
-		SELECT `+groupNames+`, now, what, groupArray(value), groupArray(n)
+		SELECT `+f.group()+`, now, what, groupArray(value), groupArray(n)
 		FROM (
-			SELECT `+groupNames+`, now, what, value, count() AS n
+			SELECT `+f.names()+`now, what, value, count() AS n
 			FROM (
-				SELECT `+f.groups()+`, effective_time >= ? AS now, session_hash, toInt64(count()) AS turns, dateDiff('second', min(effective_time), max(effective_time)) AS seconds
+				SELECT `+f.keys()+`effective_time >= ? AS now, session_hash, toInt64(count()) AS turns, dateDiff('second', min(effective_time), max(effective_time)) AS seconds
 				FROM `+allFacts+`
 				WHERE `+where+` AND `+isResponse+`
-				GROUP BY `+groupNames+`, now, session_hash)
+				GROUP BY `+f.names()+`now, session_hash)
 			ARRAY JOIN [toUInt8(0), toUInt8(1)] AS what, [turns, seconds] AS value
-			GROUP BY `+groupNames+`, now, what, value)
-		GROUP BY `+groupNames+`, now, what`, append([]any{f.Window.From}, args...)...)
+			GROUP BY `+f.names()+`now, what, value)
+		GROUP BY `+f.names()+`now, what`, append([]any{f.Window.From}, args...)...)
 	return all, err
 }
 
