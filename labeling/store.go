@@ -33,6 +33,10 @@ type Store struct {
 	// for a label's provenance; nil: none are known.
 	Verdicts func(ctx context.Context, db postgres.DB, event uuid.UUID) ([]VerdictSeen, error)
 
+	// RawText opens what a response said before it was redacted, for a reading
+	// grant; nil: nothing raw is kept.
+	RawText OpensRaw
+
 	labelers sync.Map // "person/12" or "import/alice" → labelers.id
 	plans    sync.Map // queue id → *kept[[]Frame]
 	recount  bool     // count a plan anew each time; for tests that compare choices

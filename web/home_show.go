@@ -21,6 +21,7 @@ func overviewParts() []overviewPart {
 		(*site).gatesOverview,
 		(*site).labelingOverview,
 		(*site).disputesOverview,
+		(*site).grantsOverview,
 		(*site).peopleOverview,
 		(*site).auditOverview,
 		(*site).revealsOverview,

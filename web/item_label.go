@@ -139,7 +139,16 @@ func (s *site) itemPage(c *fiber.Ctx, item labeling.Item, toast *ui.Toast, troub
 		return err
 	}
 	name := fmt.Sprintf("%d-%s", s.now().UnixMilli(), uuid.NewString()[:8])
+	raw, err := s.Labeling.Unredact(ctx, actor, item)
+	if fault.Of(err) == fault.Unavailable {
+		s.log().Warn("the unredacted text of an item is away", "item", item.ID, "error", loggable(err))
+		raw, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
 	p := buildLabel(item, verdicts, surroundings, name, uuid.NewString())
+	p.unredact(raw, actor.Name)
 	if item.Draft != nil {
 		reader := s.reader(visitorOf(c))
 		p.Work.Submit.Saved = "Draft of " + ui.Instant(item.Draft.SavedAt, s.now(), cmp.Or(reader.Zone, time.UTC), ui.DayTime) + " restored"
@@ -196,6 +205,17 @@ type labelPage struct {
 	Trouble *ui.Banner
 	Turns   []templ.Component
 	Guide   guideText
+}
+
+// unredact adds what is read under a grant, and says until when. What is judged
+// and marked stays the redacted text: offsets are its own.
+func (p *labelPage) unredact(raw *labeling.Unredacted, reader string) {
+	if raw == nil {
+		return
+	}
+	last := len(p.Head.Facts) - 1
+	p.Head.Facts[last] = ui.Words(ui.Chip{Text: "Reading grant", Tone: ui.Mid, Icon: ui.IconShield}, " until ", ui.Time{At: raw.Until})
+	p.Turns = append(unredactedTurns(raw, reader), p.Turns...)
 }
 
 // buildLabel puts an item on its page. On a blind queue nothing on it tells

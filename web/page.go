@@ -44,6 +44,7 @@ var menu = []ui.Link{
 	{Text: "Retention", URL: "/settings/retention"},
 	{Text: "Reveals", URL: "/reveals"},
 	{Text: "Rate cards", URL: "/settings/ratecards"},
+	{Text: "Reading grants", URL: "/grants"},
 	{Text: "Dead letters", URL: "/deadletters"},
 }
 

@@ -195,6 +195,10 @@ func routes() []route {
 		{"POST", "/deadletters/:letter/replay-alike", may(auth.ImportLabels).personOnly(), (*site).deadLettersReplay},
 
 		// Raw text, with two people.
+		{"GET", "/grants", may(auth.SeeReveals).personOnly(), (*site).grantsShow},
+		{"POST", "/grants", may(auth.Configure).personOnly(), (*site).grantAsk},
+		{"POST", "/grants/:grant/approve", may(auth.ApproveReveal).afterStepUp(), (*site).grantApprove},
+		{"POST", "/grants/:grant/end", may(auth.SeeReveals).personOnly(), (*site).grantEnd},
 		{"GET", "/reveals", may(auth.SeeReveals).personOnly(), (*site).revealsShow},
 		{"GET", "/reveals/new", may(auth.RequestReveal).personOnly(), (*site).revealAskShow},
 		{"POST", "/reveals", may(auth.RequestReveal).personOnly(), (*site).revealAsk},

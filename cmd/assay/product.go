@@ -117,6 +117,7 @@ func (p *product) build(keysDir string) error {
 	p.telemetry.Visible = p.labeling.Visible
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions
 	p.telemetry.UnreadSessions = p.labeling.UnreadSessions
+	p.labeling.RawText = p.telemetry.OpenGranted
 	p.telemetry.LabelsOpen = p.labeling.LabelsOpen
 	p.retention = &retention.Register{DB: p.pool, Signing: p.signing, Jobs: inserter, Sessions: telemetry.EventTexts{Store: p.telemetry}, Places: []retention.Place{
 		labeling.Texts{Store: p.labeling}, validators.Evidence{Store: p.validators}, telemetry.Inbox{Store: p.telemetry},
