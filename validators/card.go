@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"assay/internal/auth"
+	"assay/validators/dialect"
 	"assay/validators/sandbox"
 )
 
@@ -24,13 +25,14 @@ type Card struct {
 	TriedAt   time.Time
 	Suspended *Suspension // nil: it serves
 
-	Passed, Failed, Inconclusive int64         // verdicts of 24 hours
-	Kept                         int64         // of them, kept from the same input
-	Reasons                      []ReasonCount // of the inconclusive, most frequent first
-	Slots                        []int64       // verdicts in each ten minutes of those hours, oldest first
-	MedianMS, P95MS              float64       // of making a verdict
-	Throughput                   float64       // verdicts a second of one processor, from the mean
-	FromJob                      time.Duration // 95th percentile from being asked to the verdict
+	Passed, Failed, Inconclusive int64           // verdicts of 24 hours
+	Kept                         int64           // of them, kept from the same input
+	Reasons                      []ReasonCount   // of the inconclusive, most frequent first
+	Slots                        []int64         // verdicts in each ten minutes of those hours, oldest first
+	MedianMS, P95MS              float64         // of making a verdict
+	Throughput                   float64         // verdicts a second of one processor, from the mean
+	FromJob                      time.Duration   // 95th percentile from being asked to the verdict
+	Engines                      []dialect.State // of SQL's dialects, beside the sandbox's own
 	Waiting, Dead                int64
 	Trouble                      string // of the latest dead check
 }
@@ -134,6 +136,9 @@ func (s *Store) Examine(ctx context.Context, actor auth.Actor) (int, error) {
 			return 0, err
 		}
 	}
+	if set.engines != nil {
+		set.engines.Forget()
+	}
 	suspended := 0
 	for _, v := range set.All() {
 		_, err := s.vouch(ctx, v, 0)
@@ -150,6 +155,9 @@ func (s *Store) Examine(ctx context.Context, actor auth.Actor) (int, error) {
 
 func (s *Store) card(ctx context.Context, v Validator) (Card, error) {
 	c := Card{Name: v.Name, Version: v.Version, Says: v.Says, Limits: limitsOf(v.Limits)}
+	if v.Name == "sql" && s.Set.engines != nil {
+		c.Engines = s.Set.engines.States()
+	}
 	for _, read := range []func(context.Context, *Card) error{s.readRounds, s.readVerdicts, s.readReasons, s.readSlots, s.readWaiting} {
 		if err := read(ctx, &c); err != nil {
 			return Card{}, err

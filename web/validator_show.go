@@ -29,6 +29,7 @@ type validatorPage struct {
 	NoReasons    string
 	Chart        ui.LineChart
 	Stats        ui.Stats
+	Engines      ui.Table // of dialects; without rows there are none
 	Canaries     ui.Table
 	CanariesNote string
 	CanariesFoot templ.Component
@@ -66,6 +67,7 @@ func buildValidator(c validators.Card, a accord, now time.Time) validatorPage {
 	p.reasons(c)
 	p.throughput(c, now)
 	p.canaries(c, now)
+	p.engines(c)
 	return p
 }
 
@@ -212,4 +214,26 @@ func (p *validatorPage) canaries(c validators.Card, now time.Time) {
 	}
 	p.CanariesNote = ui.Instant(c.TriedAt, now, time.UTC, ui.DayTime) + ", before the batch"
 	p.CanariesFoot = ui.Soft("One wrong answer suspends the validator before it writes a verdict.")
+}
+
+// engines says which dialects this machine can run: SQLite always, in the
+// sandbox; the others as processes of their own.
+func (p *validatorPage) engines(c validators.Card) {
+	if len(c.Engines) == 0 {
+		return
+	}
+	p.Engines = ui.Table{Caption: "Engines of the dialects", Bare: true, Columns: []ui.Column{{Label: "Dialect"}, {Label: "State"}, {Label: "What it means", Wide: true}},
+		Rows: []ui.Row{{Cells: []templ.Component{ui.Text("SQLite"), ui.Soft("serving"), ui.Dim("In the sandbox, with every job.")}}}}
+	for _, e := range c.Engines {
+		state, words := ui.Soft("at hand"), "Starts when a statement needs it, answers its canaries, and ends when it is idle."
+		switch {
+		case e.Missing != "":
+			state, words = ui.Toned(ui.NA, "missing"), "Its statements are inconclusive. "+e.Missing
+		case e.Wrong != "":
+			state, words = ui.Toned(ui.Bad, "suspended"), "It answered the canary “"+e.Wrong+"” wrongly. Its statements are inconclusive; a self-test lets it be tried again."
+		case e.Runs:
+			state, words = ui.Soft("running"), "It has answered its canaries."
+		}
+		p.Engines.Rows = append(p.Engines.Rows, ui.Row{Cells: []templ.Component{ui.Text(e.Engine), state, ui.Dim(words)}})
+	}
 }

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"assay/internal/auth"
 	"assay/labeling"
 	"assay/validators"
+	"assay/validators/dialect"
 	"assay/validators/sandbox"
 )
 
@@ -145,6 +147,20 @@ func TestTheValidatorsPagesSayWhatIsKnown(t *testing.T) {
 		t.Error("the overview does not name the suspended validator")
 	}
 	w.as(auth.Reviewer).post("/validators/self-test", nil).want(403)
+}
+
+func TestTheCardSaysWhichEnginesThereAre(t *testing.T) {
+	p := buildValidator(validators.Card{Name: "sql", Engines: []dialect.State{
+		{Dialect: "clickhouse", Engine: "ClickHouse", Missing: "Run npm ci."}, {Dialect: "postgres", Engine: "PostgreSQL", Runs: true}, {Dialect: "duckdb", Engine: "DuckDB", Wrong: "one is two"}}}, accord{}, time.Now())
+	var page strings.Builder
+	if err := p.draw().Render(t.Context(), &page); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"SQLite", "Its statements are inconclusive. Run npm ci.", "It has answered its canaries.", "It answered the canary “one is two” wrongly."} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the card lacks %q", want)
+		}
+	}
 }
 
 func TestSharesAgainstPeopleHaveIntervals(t *testing.T) {

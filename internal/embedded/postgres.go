@@ -163,6 +163,10 @@ func (p *Postgres) address(role, password, database string) string {
 	return u.String()
 }
 
+// FindPostgres returns the folder of the server's programs. The error says what
+// to do.
+func FindPostgres() (string, error) { return findPostgres() }
+
 // findPostgres looks where people put the server: the path, then the
 // directories of the distributions, newest major first.
 func findPostgres() (string, error) {

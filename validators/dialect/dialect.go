@@ -1,13 +1,16 @@
 package dialect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"assay/internal/embedded"
 	"assay/internal/fault"
 	"assay/validators/query"
 )
@@ -37,8 +40,8 @@ type Engines struct {
 func Open(config Config) *Engines {
 	e := &Engines{config: config}
 	e.all = map[string]*engine{
-		"clickhouse": {name: "ClickHouse", start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries, idleFor: time.Minute},
-		"postgres":   {name: "PostgreSQL", start: startPostgres, canaries: postgresCanaries, idleFor: 10 * time.Minute}, // a cluster takes seconds to make
+		"clickhouse": {name: "ClickHouse", find: func() error { _, err := embedded.FindClickhouse(config.ClickhouseLibrary); return err }, start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries, idleFor: time.Minute},
+		"postgres":   {name: "PostgreSQL", find: func() error { _, err := embedded.FindPostgres(); return err }, start: startPostgres, canaries: postgresCanaries, idleFor: 10 * time.Minute}, // a cluster takes seconds to make
 	}
 	return e
 }
@@ -54,6 +57,46 @@ func (e *Engines) Close() {
 
 // Has reports whether a dialect has an engine of this kind.
 func (e *Engines) Has(dialect string) bool { return e.all[dialect] != nil }
+
+// State is how one engine stands.
+type State struct {
+	Dialect string
+	Engine  string
+	Runs    bool   // now; the others start when a statement needs them
+	Missing string // why it cannot be had, in words; "" when it can
+	Wrong   string // the canary it answered wrongly; "" when none
+}
+
+// States tells how the engine of each dialect stands, by dialect. It starts
+// none.
+func (e *Engines) States() []State {
+	var states []State
+	for _, name := range slices.Sorted(maps.Keys(e.all)) {
+		one := e.all[name]
+		state := State{Dialect: name, Engine: one.name}
+		if err := one.find(); err != nil {
+			state.Missing = cmp.Or(fault.Words(err), "It cannot be found.")
+		}
+		if one.mu.TryLock() { // one that is at work runs
+			state.Runs, state.Wrong = one.now != nil, one.wrong
+			one.mu.Unlock()
+		} else {
+			state.Runs = true
+		}
+		states = append(states, state)
+	}
+	return states
+}
+
+// Forget lets an engine that answered a canary wrongly be tried again when it
+// is next needed.
+func (e *Engines) Forget() {
+	for _, one := range e.all {
+		one.mu.Lock()
+		one.wrong = ""
+		one.mu.Unlock()
+	}
+}
 
 // Reasons of an engine that cannot be asked.
 const (
@@ -90,6 +133,7 @@ type database interface {
 // time.
 type engine struct {
 	name     string
+	find     func() error // whether this machine has it; says in words what to do if not
 	start    func(context.Context) (server, error)
 	canaries []canary
 	idleFor  time.Duration // then it ends

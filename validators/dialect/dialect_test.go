@@ -139,6 +139,9 @@ func TestAnEngineThatIsMissingSaysSo(t *testing.T) {
 	if out.Verdict != "inconclusive" || out.Reason != ReasonMissing || !strings.Contains(out.Message, "ClickHouse is not to be had on this machine") {
 		t.Errorf("got %+v", out)
 	}
+	if s := e.States()[0]; s.Missing == "" {
+		t.Errorf("got %+v", s)
+	}
 }
 
 func TestAnEngineThatIsWrongIsNotAsked(t *testing.T) {
@@ -151,5 +154,13 @@ func TestAnEngineThatIsWrongIsNotAsked(t *testing.T) {
 	}
 	if out.Verdict != "inconclusive" || out.Reason != ReasonSuspended || !strings.Contains(out.Message, "one is two") {
 		t.Errorf("got %+v", out)
+	}
+	if s := e.States()[0]; s.Engine != "ClickHouse" || s.Wrong != "one is two" || s.Runs || s.Missing != "" {
+		t.Errorf("got %+v", s)
+	}
+	e.Forget()
+	e.all["clickhouse"].canaries = commonCanaries
+	if out := judge(t, e, "clickhouse", query.Job{SQL: `SELECT 1`}); out.Verdict != "pass" || !e.States()[0].Runs {
+		t.Errorf("once it is mended: got %+v", out)
 	}
 }
