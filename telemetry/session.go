@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"assay/internal/auth"
 	"assay/internal/fault"
@@ -99,14 +100,19 @@ func (s *Store) Session(ctx context.Context, actor auth.Actor, id string, v Sess
 	if err := s.seeSession(ctx, actor, id); err != nil {
 		return SessionDetail{}, err
 	}
-	all, err := s.briefs(ctx, id)
-	if err != nil {
+	var all []brief
+	judged := SessionDetail{ID: id}
+	both, reading := errgroup.WithContext(ctx)
+	both.Go(func() (err error) { all, err = s.briefs(reading, id); return err })
+	both.Go(func() error { return s.readJudgements(reading, &judged) })
+	if err := both.Wait(); err != nil {
 		return SessionDetail{}, err
 	}
 	if len(all) == 0 {
 		return SessionDetail{}, fault.Say(fault.NotFound, "There is no session of this id. It may have expired, or not have arrived yet.")
 	}
 	d := summarize(id, all)
+	d.Verdicts, d.Labels, d.Flags = judged.Verdicts, judged.Labels, judged.Flags
 	if v.Size <= 0 || v.Size > sessionPageSize {
 		v.Size = sessionPageSize
 	}
@@ -115,7 +121,7 @@ func (s *Store) Session(ctx context.Context, actor auth.Actor, id string, v Sess
 	if err := s.readPage(ctx, &d, all[d.Place:end], v.Event); err != nil {
 		return SessionDetail{}, err
 	}
-	if err := s.readJudgements(ctx, &d); err != nil {
+	if err := s.readTitle(ctx, &d, all); err != nil {
 		return SessionDetail{}, err
 	}
 	return d, s.closeLabels(ctx, actor, &d)
@@ -240,12 +246,32 @@ func (s *Store) readPage(ctx context.Context, d *SessionDetail, page []brief, se
 		}
 		d.Page = append(d.Page, t)
 	}
-	return s.readTitle(ctx, d)
+	return nil
 }
 
 // readTitle takes the title from the session's first prompt, which may lie on
-// another page.
-func (s *Store) readTitle(ctx context.Context, d *SessionDetail) error {
+// another page. It is looked for among the first events that had text, since
+// the texts of a long session are long; among all only when those have none.
+func (s *Store) readTitle(ctx context.Context, d *SessionDetail, all []brief) error {
+	const among = 20
+	var first []brief
+	for _, b := range all {
+		if b.textSent {
+			if first = append(first, b); len(first) == among {
+				break
+			}
+		}
+	}
+	if len(first) == 0 {
+		return nil
+	}
+	if err := s.readTitleBetween(ctx, d, first[0].at, first[len(first)-1].at); err != nil || d.Title != "" || len(first) < among {
+		return err
+	}
+	return s.readTitleBetween(ctx, d, all[0].at, all[len(all)-1].at)
+}
+
+func (s *Store) readTitleBetween(ctx context.Context, d *SessionDetail, from, to time.Time) error {
 	return s.eachRow(ctx, func(scan func(...any) error) error {
 		err := scan(&d.Title)
 		d.Title = oneLine(d.Title)
@@ -254,9 +280,10 @@ func (s *Store) readTitle(ctx context.Context, d *SessionDetail) error {
 	}, `
 		SELECT substringUTF8(if(prompt != '', prompt, response), 1, 160)
 		FROM `+allEvents+`
-		WHERE session_hash = xxHash64(?) AND session_id = ? AND text_expires_at > ? AND (prompt != '' OR response != '')
+		WHERE session_hash = xxHash64(?) AND session_id = ? AND effective_time BETWEEN ? AND ?
+		  AND text_expires_at > ? AND (prompt != '' OR response != '')
 		ORDER BY prompt = '', effective_time, seq
-		LIMIT 1`, d.ID, d.ID, s.now())
+		LIMIT 1`, d.ID, d.ID, from, to, s.now())
 }
 
 func (s *Store) readJudgements(ctx context.Context, d *SessionDetail) error {
