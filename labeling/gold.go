@@ -42,7 +42,7 @@ const reserveGold = `
 		LEFT JOIN mine m ON m.label = g.label
 		WHERE g.queue_id = $1 AND g.retired_at IS NULL AND i.snapshot IS NOT NULL AND i.removed_at IS NULL
 		  AND NOT EXISTS (SELECT FROM reservations r WHERE r.item_id = g.item_id AND r.labeler_id = $2)
-		  AND EXISTS (SELECT FROM items WHERE queue_id = $1 AND taken = 0 AND passed_over = 0 AND removed_at IS NULL)
+		  AND EXISTS (SELECT FROM items WHERE queue_id = $1 AND taken = 0 AND passed_over = 0 AND removed_at IS NULL AND assigned_to IS NULL AND lifted = 0)
 		ORDER BY coalesce(m.n, 0), g.servings, i.u
 		LIMIT 1
 		FOR UPDATE OF g SKIP LOCKED

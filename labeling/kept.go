@@ -37,22 +37,42 @@ func (k *kept[T]) use(ctx context.Context, age time.Duration, behind bool, load 
 			return err
 		}
 	default:
-		k.loading = true
-		go func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countingEnds)
-			defer cancel()
-			started := time.Now()
-			value, err := load(ctx)
-			k.mu.Lock()
-			defer k.mu.Unlock()
-			k.loading = false
-			if err == nil { // otherwise the next one to ask tries again
-				k.value, k.at, k.took = value, time.Now(), time.Since(started)
-			}
-		}()
+		k.loadBehind(ctx, load)
 	}
 	with(&k.value)
 	return nil
+}
+
+// loadBehind counts beside the caller, who holds the lock.
+func (k *kept[T]) loadBehind(ctx context.Context, load func(context.Context) (T, error)) {
+	k.loading = true
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countingEnds)
+		defer cancel()
+		started := time.Now()
+		value, err := load(ctx)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.loading = false
+		if err == nil { // otherwise the next one to ask tries again
+			k.value, k.at, k.took = value, time.Now(), time.Since(started)
+		}
+	}()
+}
+
+// firstBehind reports that nothing is counted yet, and has that done beside the
+// caller: the first count over a long queue takes seconds that no labeler
+// should wait.
+func (k *kept[T]) firstBehind(ctx context.Context, load func(context.Context) (T, error)) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.at.IsZero() {
+		return false
+	}
+	if !k.loading {
+		k.loadBehind(ctx, load)
+	}
+	return true
 }
 
 func (k *kept[T]) load(ctx context.Context, load func(context.Context) (T, error)) error {

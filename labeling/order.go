@@ -124,6 +124,9 @@ const (
 	WayAnother            // what wants another labeler than those who had it
 	WayLater              // what this labeler put off
 	WayGold               // what is known already, unannounced
+
+	wayFirst // what a person put first, or gave to this labeler: before all others
+	wayLast  // and what they put last: after all others
 )
 
 // secondReadings is the share of reservations that look for a second reading

@@ -207,7 +207,13 @@ func (s *Store) Counts(ctx context.Context, actor auth.Actor, queue Queue) (Coun
 		WITH untouched AS (
 			SELECT count(*) AS n FROM (
 				SELECT FROM items
-				WHERE queue_id = $1 AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+				WHERE queue_id = $1 AND taken = 0 AND passed_over = 0 AND removed_at IS NULL AND assigned_to IS NULL AND lifted = 0
+				LIMIT $3) AS counted
+		), by_hand AS (
+			SELECT count(*) AS n FROM (
+				SELECT FROM items
+				WHERE queue_id = $1 AND (assigned_to IS NOT NULL OR lifted <> 0) AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+				  AND (assigned_to IS NULL OR assigned_to = $2)
 				LIMIT $3) AS counted
 		), touched AS (
 			SELECT (SELECT r.state FROM reservations r
@@ -224,12 +230,12 @@ func (s *Store) Counts(ctx context.Context, actor auth.Actor, queue Queue) (Coun
 			FROM reservations
 			WHERE queue_id = $1 AND state = 'held'
 		)
-		SELECT untouched.n + held.lapsed + (SELECT count(*) FROM touched WHERE mine IS NULL) AS free,
+		SELECT untouched.n + by_hand.n + held.lapsed + (SELECT count(*) FROM touched WHERE mine IS NULL) AS free,
 		       held.n AS reserved, held.next_frees,
 		       (SELECT count(*) FROM touched WHERE mine IN ('labeled', 'skipped')) AS another,
 		       (SELECT count(*) FROM touched WHERE mine = 'put_off') AS put_off,
 		       $4::bigint AS done, clock_timestamp() AS database_at
-		FROM untouched, held`, queue.ID, labeler, countedTo, known.Done)
+		FROM untouched, by_hand, held`, queue.ID, labeler, countedTo, known.Done)
 	counts, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Counts])
 	if err != nil {
 		return Counts{}, fmt.Errorf("count queue %s: %w", queue.Slug, err)
@@ -310,6 +316,11 @@ func (s *Store) concurrent() bool {
 
 // measureNext chooses the frame where the next label narrows the rate most.
 func (s *Store) measureNext(ctx context.Context, queue Queue) (chosen Frame, ok bool, err error) {
+	if entry, _ := s.plans.LoadOrStore(queue.ID, &kept[[]Frame]{}); s.concurrent() && entry.(*kept[[]Frame]).firstBehind(ctx, func(ctx context.Context) ([]Frame, error) {
+		return s.frames(ctx, queue.ID, time.Now().Add(-planWindow))
+	}) {
+		return Frame{}, false, nil // until it is counted, harm goes first
+	}
 	err = s.plan(ctx, queue, func(frames []Frame) {
 		if chosen, ok = Measure(frames); !ok {
 			return

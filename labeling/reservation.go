@@ -59,7 +59,7 @@ const (
 		WITH next AS (
 			SELECT id FROM items
 			WHERE queue_id = $1
-			  AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+			  AND taken = 0 AND passed_over = 0 AND removed_at IS NULL AND assigned_to IS NULL AND lifted = 0
 			ORDER BY harm, frame_day DESC, u
 			LIMIT 1
 			FOR UPDATE SKIP LOCKED
@@ -69,8 +69,21 @@ const (
 		WITH next AS (
 			SELECT id FROM items
 			WHERE queue_id = $1 AND harm = $4 AND frame_day = $5
-			  AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+			  AND taken = 0 AND passed_over = 0 AND removed_at IS NULL AND assigned_to IS NULL AND lifted = 0
 			ORDER BY u
+			LIMIT 1
+			FOR UPDATE SKIP LOCKED
+		)` + hold
+
+	// What a person put first or gave to this labeler, and at the end what they
+	// put last.
+	reserveByHand = `
+		WITH next AS (
+			SELECT id FROM items
+			WHERE queue_id = $1 AND lifted >= $4
+			  AND (assigned_to IS NOT NULL OR lifted <> 0) AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+			  AND (assigned_to = $2 OR assigned_to IS NULL)
+			ORDER BY lifted DESC, harm, frame_day DESC, u
 			LIMIT 1
 			FOR UPDATE SKIP LOCKED
 		)` + hold
@@ -80,6 +93,7 @@ const (
 			SELECT id FROM items
 			WHERE queue_id = $1
 			  AND taken < wanted AND (taken > 0 OR passed_over > 0) AND removed_at IS NULL
+			  AND (assigned_to IS NULL OR assigned_to = $2 OR labeled > 0)
 			  AND NOT EXISTS (
 				SELECT FROM reservations r
 				WHERE r.item_id = items.id AND r.labeler_id = $2
@@ -208,6 +222,7 @@ func (s *Store) reserveFrom(ctx context.Context, queue Queue, labeler int64, tes
 	if tested && second >= 1-queue.GoldShare {
 		ways = append([]Way{WayGold}, ways...)
 	}
+	ways = append(append([]Way{wayFirst}, ways...), wayLast)
 	r, err := s.tryWays(ctx, queue, labeler, ways)
 	if !errors.Is(err, ErrNothingFree) {
 		return r, err
@@ -246,6 +261,9 @@ func (s *Store) tryWay(ctx context.Context, queue Queue, labeler int64, way Way)
 		}
 		statement = reserveInFrame
 		args = append(args, frame.Class.Rank(), frame.Day)
+	case wayFirst, wayLast:
+		statement = reserveByHand
+		args = append(args, map[Way]int{wayFirst: 0, wayLast: -1}[way])
 	case WayAnother:
 		statement = reserveAnother
 	case WayGold:

@@ -69,7 +69,7 @@ func (s *Store) byUrgency(ctx context.Context, draw float64) ([]Queue, error) {
 		        WHERE i.queue_id = q.id AND c.decided_at > now() - interval '7 days' AND c.label IS NOT NULL) AS labels
 		FROM queues q LEFT JOIN LATERAL (
 			SELECT priority_class, frame_day, u FROM items
-			WHERE queue_id = q.id AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
+			WHERE queue_id = q.id AND taken = 0 AND passed_over = 0 AND removed_at IS NULL AND assigned_to IS NULL AND lifted = 0
 			ORDER BY harm, frame_day DESC, u
 			LIMIT 1
 		) AS h ON true

@@ -18,24 +18,25 @@ const queuePageRows = 25
 
 // queuePage is one queue: what waits, what an hour buys, what is in it.
 type queuePage struct {
-	Head      ui.Head
-	Slug      string
-	TaskClass string
-	Title     string
-	Start     bool
-	Rules     bool // the reader may see them
-	Empty     *ui.Empty
-	Stats     ui.Stats
-	Bar       ui.StackBar
-	Table     *ui.Table
-	Here      *ui.Facts
-	Measures  bool // its labels reach a rate
-	Chart     *ui.LineChart
-	Mix       mixPanel
-	Progress  string // of the reader, in the three words of review
-	Filled    string
-	Try       string // address of a dry run of its rules
-	Adjudge   string
+	Head       ui.Head
+	Slug       string
+	TaskClass  string
+	Title      string
+	Start      bool
+	Rules      bool // the reader may see them
+	SelectMany bool // and may act on many items at once
+	Empty      *ui.Empty
+	Stats      ui.Stats
+	Bar        ui.StackBar
+	Table      *ui.Table
+	Here       *ui.Facts
+	Measures   bool // its labels reach a rate
+	Chart      *ui.LineChart
+	Mix        mixPanel
+	Progress   string // of the reader, in the three words of review
+	Filled     string
+	Try        string // address of a dry run of its rules
+	Adjudge    string
 }
 
 // queueFilter is what the address of a queue may say.
@@ -158,7 +159,7 @@ func buildQueue(q shownQueue, filter queueFilter) queuePage {
 		table := queueTable(q, filter)
 		p.Table = &table
 	}
-	p.Rules = q.SeesRules
+	p.Rules, p.SelectMany = q.SeesRules, q.Configures
 	p.Measures = q.Queue.Kind == "standard"
 	p.Chart, p.Mix = hourBuys(q), buildMix(q)
 	if len(q.Here) > 0 {
