@@ -16,7 +16,7 @@ else
 up := --data .assay/$(basename $(notdir $(patsubst %/,%,$(dir $(DATA))))) --load $(DATA) --hold
 endif
 
-.PHONY: run test check build assets generate generated format
+.PHONY: run test check fuzz build assets generate generated format
 
 run: build
 	@.ci/install postgresql
@@ -66,3 +66,12 @@ long = $(shell grep -rlF '"full", false' --include=*_test.go --exclude-dir=node_
 
 check: test
 	@go test -timeout 120m -count=1 $(long) -args -full
+
+# Every fuzz target for FUZZTIME, one after the other; it ends at a finding.
+FUZZTIME ?= 1m
+fuzz: assets
+	@grep -rHoE --include=*_test.go --exclude-dir=node_modules '^func Fuzz[A-Za-z0-9]+' . | sed 's/func //' | sort | \
+	while IFS=: read -r file name; do \
+		echo "$$name in $$(dirname $$file)"; \
+		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$(dirname $$file)" || exit 1; \
+	done

@@ -742,6 +742,74 @@ func FuzzScores(f *testing.F) {
 	})
 }
 
+func FuzzLangfuseBatches(f *testing.F) {
+	f.Add([]byte(`{"batch":[{"id":"1","type":"generation-create","timestamp":"2026-11-20T12:00:00Z","body":{"id":"g","traceId":"t","name":"answer","startTime":"2026-11-20T12:00:00Z","model":"m","input":[{"role":"user","content":"Who?"}],"usage":{"promptTokens":1}}},
+		{"id":"2","type":"generation-update","body":{"id":"g","traceId":"t","endTime":"2026-11-20T12:00:01Z","output":"Two.","metadata":{"task_class":"sql"}}},
+		{"id":"3","type":"trace-create","body":{"id":"t","sessionId":"s","userId":"anna"}},{"id":"4","type":"observation-create","body":{"id":"o","traceId":"t","type":"SPAN"}}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		items, err := readIngestion(body)
+		if err != nil {
+			return
+		}
+		list, refused := gatherObservations(items)
+		told := len(refused)
+		for _, one := range list {
+			told += len(one.items)
+		}
+		for _, item := range items {
+			if kindOf(item.Type) == "" {
+				told++
+			}
+		}
+		if told != len(items) {
+			t.Fatalf("%d items, %d answered", len(items), told)
+		}
+		fuzzItems(t, spansOf(list))
+	})
+}
+
+func FuzzEventsInProtobuf(f *testing.F) {
+	f.Add([]byte{0x0a, 18, 0x12, 7, 'o', 'u', 't', 'c', 'o', 'm', 'e', 0x22, 1, 's', 0x1a, 4, 0x08, 0x80, 0xea, 0x3d})
+	f.Add([]byte{0x0a, 4, 0xc2, 0x3e, 1, '{'})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		events, err := readProto(body)
+		if err != nil {
+			return
+		}
+		taking := fuzzTaking()
+		for _, raw := range events {
+			if !json.Valid(raw) {
+				t.Fatalf("not JSON: %s", raw)
+			}
+			r, err := decode(raw)
+			if err != nil {
+				continue
+			}
+			if err := taking.take(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func FuzzConsents(f *testing.F) {
+	f.Add([]byte(`[{"user_id":"anna","action":"withdrawn"},{"consent_id":"c","action":"given","consent":"full","at":"2026-11-20T10:00:00Z"}]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		list, err := fuzzTaking().readConsents(body)
+		if err != nil {
+			if fault.Words(err) == "" {
+				t.Fatalf("an error without words: %v", err)
+			}
+			return
+		}
+		for _, c := range list {
+			if c.UserIDHash == "" && c.ConsentID == "" || c.UserIDHash == "anna" {
+				t.Fatalf("%+v", c)
+			}
+		}
+	})
+}
+
 func fuzzTaking() *taking {
 	s := &Store{}
 	p := s.policy()

@@ -18,7 +18,7 @@ import (
 
 var loadCommand = command{
 	name: "load", usage: "FILE… [--server URL] [--batch 500] [--spool DIR]", summary: "send events to a running product",
-	detail: `FILE is JSON Lines, gzip or not; - is standard input. Batches are sent gzipped and again when the
+	detail: `FILE is JSON Lines of events, or OTLP JSON of traces or logs, gzip or not; - is standard input. Batches are sent gzipped and again when the
 product does not answer; what could not be sent waits in the spool directory and goes first the
 next time. Event ids stay the same, so a file may be loaded again without counting twice.`,
 	run: runLoad,
@@ -65,6 +65,10 @@ func report(t client.Totals, took time.Duration, err error) error {
 	fmt.Printf("%d read, %d accepted, %d duplicate, %d refused, %d waiting on disk, %.1f s, %.0f events a second\n",
 		t.Read, t.Accepted, t.Duplicate, t.Rejected, t.Spooled, took.Seconds(), float64(t.Read)/took.Seconds())
 	for _, refused := range t.First {
+		if refused.Number == 0 {
+			fmt.Printf("  %s\n", refused.Reason)
+			continue
+		}
 		fmt.Printf("  event %d: %s\n", refused.Number, refused.Reason)
 	}
 	if errors.Is(err, client.ErrUnsent) || (err == nil && t.Rejected > 0) {

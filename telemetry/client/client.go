@@ -46,7 +46,7 @@ type Totals struct {
 
 // Refused is an event the product would not have.
 type Refused struct {
-	Number int // of the event, from 1, in the order they were given
+	Number int // of the event, from 1, in the order they were given; 0 in an OTLP export, which does not say
 	Reason string
 }
 
@@ -78,7 +78,8 @@ type Client struct {
 type batch struct {
 	lines   bytes.Buffer
 	events  int
-	numbers []int // of its events, in the order they were given
+	numbers []int  // of its events, in the order they were given
+	kind    string // "" for events, else what the OTLP export holds
 }
 
 // New returns a client. It sends nothing yet.
@@ -192,7 +193,7 @@ func (c *Client) send(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := c.deliver(ctx, body)
+	receipt, err := c.deliver(ctx, body, b.kind, b.events)
 	var refused *refusedBatch
 	switch {
 	case err == nil:
@@ -201,7 +202,7 @@ func (c *Client) send(ctx context.Context, b *batch) error {
 	case errors.As(err, &refused):
 		return err // sending it again or later would not help
 	}
-	if spoolErr := c.spool(body, b.events); spoolErr != nil {
+	if spoolErr := c.spool(body, b.kind, b.events); spoolErr != nil {
 		return errors.Join(fmt.Errorf("%w: %d of them: %w", ErrUnsent, b.events, err), spoolErr)
 	}
 	c.mu.Lock()
@@ -232,6 +233,9 @@ func (c *Client) count(b *batch, receipt telemetry.Receipt) {
 	c.totals.Duplicate += receipt.Duplicate
 	c.totals.Rejected += len(receipt.Rejected)
 	for _, r := range receipt.Rejected {
+		if b.kind != "" && len(c.totals.First) == 0 {
+			c.totals.First = append(c.totals.First, Refused{0, r.Error})
+		}
 		if len(c.totals.First) < firstRefusals && r.Index < len(b.numbers) {
 			c.totals.First = append(c.totals.First, Refused{b.numbers[r.Index], r.Error})
 		}
@@ -262,12 +266,12 @@ func (r *refusedBatch) Error() string {
 
 // deliver posts a body up to five times. Between two attempts it waits 200 ms
 // and twice as long each time, or as long as the product asks for.
-func (c *Client) deliver(ctx context.Context, body []byte) (telemetry.Receipt, error) {
+func (c *Client) deliver(ctx context.Context, body []byte, kind string, events int) (telemetry.Receipt, error) {
 	var err error
 	for attempt := 1; ; attempt++ {
 		var receipt telemetry.Receipt
 		var after time.Duration
-		receipt, after, err = c.post(ctx, body)
+		receipt, after, err = c.post(ctx, body, kind, events)
 		var refused *refusedBatch
 		if err == nil || errors.As(err, &refused) || ctx.Err() != nil {
 			return receipt, err
@@ -285,8 +289,8 @@ func (c *Client) deliver(ctx context.Context, body []byte) (telemetry.Receipt, e
 // backOff is how long to wait after an attempt: 200, 400, 800, 1600, 3200 ms.
 func backOff(attempt int) time.Duration { return 100 * time.Millisecond << attempt }
 
-func (c *Client) post(ctx context.Context, body []byte) (receipt telemetry.Receipt, after time.Duration, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.URL+"/v1/events", bytes.NewReader(body))
+func (c *Client) post(ctx context.Context, body []byte, kind string, events int) (receipt telemetry.Receipt, after time.Duration, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.URL+cmp.Or(otlpPaths[kind], "/v1/events"), bytes.NewReader(body))
 	if err != nil {
 		return receipt, 0, err
 	}
@@ -303,6 +307,9 @@ func (c *Client) post(ctx context.Context, body []byte) (receipt telemetry.Recei
 		return receipt, 0, err
 	}
 	switch code := response.StatusCode; {
+	case code == http.StatusOK && kind != "":
+		receipt, err = readPartial(answer, events)
+		return receipt, 0, err
 	case code == http.StatusAccepted || code == http.StatusOK:
 		return receipt, 0, json.Unmarshal(answer, &receipt)
 	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:

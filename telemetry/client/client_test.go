@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -268,6 +269,71 @@ func TestLoadSendsEveryLineOnce(t *testing.T) {
 		if told.Accepted != 1000 {
 			t.Errorf("%s: progress is told to the end: %+v", name, told)
 		}
+	}
+}
+
+// collector stands in for the OTLP addresses.
+type collector struct {
+	mu    sync.Mutex
+	away  bool
+	paths []string
+	spans int
+}
+
+func (p *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.away {
+		w.WriteHeader(503)
+		return
+	}
+	unzipped, err := gzip.NewReader(r.Body)
+	if err != nil {
+		w.WriteHeader(400)
+		return
+	}
+	body, _ := io.ReadAll(unzipped)
+	p.paths = append(p.paths, r.URL.Path)
+	if p.spans += bytes.Count(body, []byte("spanId")); bytes.Contains(body, []byte("bad")) {
+		fmt.Fprint(w, `{"partialSuccess":{"rejectedSpans":"1","errorMessage":"the trace id is not 16 bytes, or zero"}}`)
+		return
+	}
+	fmt.Fprint(w, `{}`)
+}
+
+func TestLoadSendsOTLP(t *testing.T) {
+	one := `{"resourceSpans":[{"scopeSpans":[{"spans":[{"spanId":"1"},{"spanId":"2"}]}]}]}`
+	file := one + "\n" + strings.ReplaceAll(one, `"1"`, `"bad"`) + "\n" + `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"a":1}]}]}]}` + "\n"
+	var pretty bytes.Buffer
+	json.Indent(&pretty, []byte(one), "", "    ")
+	p := &collector{}
+	server := httptest.NewServer(p)
+	defer server.Close()
+	c, err := client.New(client.Config{URL: server.URL, Key: "k", Spool: t.TempDir(), Sleep: func(context.Context, time.Duration) error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{file, pretty.String()} {
+		if err := c.Load(t.Context(), strings.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := c.Totals()
+	if want := "/v1/traces /v1/traces /v1/logs /v1/traces"; strings.Join(p.paths, " ") != want || p.spans != 6 {
+		t.Errorf("want %s, got %s with %d spans", want, strings.Join(p.paths, " "), p.spans)
+	}
+	if got.Read != 7 || got.Accepted != 6 || got.Rejected != 1 || len(got.First) != 1 || !strings.Contains(got.First[0].Reason, "trace id") {
+		t.Errorf("%+v", got)
+	}
+	p.away = true
+	if err := c.Load(t.Context(), strings.NewReader(file)); err != nil || c.Totals().Spooled != 5 {
+		t.Errorf("what cannot be sent waits on disk: %+v, %v", c.Totals(), err)
+	}
+	if p.away, p.paths = false, nil; c.Close(t.Context()) != nil || strings.Join(p.paths, " ") != "/v1/traces /v1/traces /v1/logs" || c.Totals().Spooled != 0 {
+		t.Errorf("and goes to its own address: %s, %+v", p.paths, c.Totals())
+	}
+	if err := c.Load(t.Context(), strings.NewReader(one+"\n{\"event_type\":\"outcome\"}")); err == nil {
+		t.Error("a file holds one or the other")
 	}
 }
 

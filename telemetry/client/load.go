@@ -18,12 +18,16 @@ const longestLine = 2 << 20
 
 // Load sends every line of r, JSON Lines plain or gzipped, several batches at
 // a time. Events keep the ids they have; those without one get theirs from the
-// product, by content, so that loading a file twice changes nothing. It
-// returns when everything was sent or is on disk; Close sends the rest.
+// product, by content, so that loading a file twice changes nothing. A file of
+// OTLP/JSON is sent export by export (otlp.go); people in it are hashed by the
+// product. It returns when everything was sent or is on disk; Close sends the rest.
 func (c *Client) Load(ctx context.Context, r io.Reader) error {
 	lines, err := plain(r)
 	if err != nil {
 		return err
+	}
+	if holdsOTLP(lines) {
+		return c.loadOTLP(ctx, lines)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// spoolEnding marks whole batches: gzipped lines, as they are sent. Another
+// spoolEnding marks whole batches: gzipped lines or an OTLP export, as they are sent. Another
 // file in the directory is one that is being written.
 const spoolEnding = ".jsonl.gz"
 
 // spool puts a batch on disk, whole or not at all. Its name holds the time,
 // so that batches leave in their order, and the number of events.
-func (c *Client) spool(body []byte, events int) error {
+func (c *Client) spool(body []byte, kind string, events int) error {
 	if c.config.Spool == "" {
 		return errors.New("there is no directory to keep them in")
 	}
@@ -37,6 +37,9 @@ func (c *Client) spool(body []byte, events int) error {
 		return err
 	}
 	unique := strings.TrimPrefix(filepath.Base(file.Name()), "writing-")
+	if kind != "" {
+		unique += "-" + kind
+	}
 	name := fmt.Sprintf("%020d-%s-%d%s", time.Now().UnixNano(), unique, events, spoolEnding)
 	return os.Rename(file.Name(), filepath.Join(c.config.Spool, name))
 }
@@ -60,7 +63,7 @@ func (c *Client) SendSpooled(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		receipt, err := c.deliver(ctx, body)
+		receipt, err := c.deliver(ctx, body, kindInName(filepath.Base(name)), eventsIn(name))
 		var refused *refusedBatch
 		if err != nil && !errors.As(err, &refused) {
 			return fmt.Errorf("%w: %d batches wait in %s: %w", ErrUnsent, len(names)-i, c.config.Spool, err)
