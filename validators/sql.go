@@ -19,7 +19,7 @@ import (
 // the result against the expected one.
 func sqlValidator(engines *dialect.Engines) Validator {
 	return Validator{
-		Name: "sql", Version: "1.0.0+" + strings.Join(sqlVersions(), "."), Kinds: []string{"sql"},
+		Name: "sql", Version: "1.0.0+" + sqlVersions(engines), Kinds: []string{"sql"},
 		Says:   "Runs one statement on a throw-away copy of its schema, in SQLite, PostgreSQL or ClickHouse, and compares the result: rows as a multiset, in order where the expected query orders, columns in any order.",
 		Limits: sqliteProgram.Limits, Canaries: sqlCanaries,
 		check: func(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
@@ -28,9 +28,14 @@ func sqlValidator(engines *dialect.Engines) Validator {
 	}
 }
 
-// sqlVersions names the engines of all dialects.
-func sqlVersions() []string {
-	return []string{engine("sqlite", sqlite.Version), engine("clickhouse", dialect.ClickhouseVersion)}
+// sqlVersions names the engines of all dialects that are to be had here.
+func sqlVersions(engines *dialect.Engines) string {
+	names := []string{engine("sqlite", sqlite.Version)}
+	for _, version := range engines.Versions() {
+		name, number, _ := strings.Cut(version, " ")
+		names = append(names, engine(name, number))
+	}
+	return strings.Join(names, ".")
 }
 
 // sqliteProgram runs statements in the child. The engine is SQLite as Go code

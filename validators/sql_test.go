@@ -2,6 +2,7 @@ package validators
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"assay/validators/dialect"
@@ -33,6 +34,10 @@ func TestADialectHasItsEngine(t *testing.T) {
 				t.Errorf("%s, %s: want %s, got %s %s: %s", name, c.sql, c.want, v.Verdict, v.Reason, v.Message)
 			}
 		}
+	}
+	without := sqlValidator(dialect.Open(dialect.Config{ClickhouseLibrary: "/nowhere/libchdb.so"})).Version
+	if with := set.validators[1].Version; strings.Contains(without, "clickhouse") || strings.Contains(with, "clickhouse") != (with != without) || !strings.HasPrefix(with, "1.0.0+sqlite-") {
+		t.Errorf("a version names the engines that are there: %s, without one %s", with, without)
 	}
 	v, err := set.Check(t.Context(), set.validators[1], Input{Artifact: json.RawMessage(`{"kind":"sql","dialect":"cobol","sql":"SELECT 1"}`)})
 	if err != nil || v.Verdict != Inconclusive || v.Reason != ReasonDialect {

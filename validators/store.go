@@ -174,6 +174,7 @@ func (s *Store) kept(ctx context.Context, v Validator, hash string) (Verdict, in
 		FROM verdicts v
 		JOIN verdict_texts t ON t.verdict_id = v.id
 		WHERE v.input_hash = $1 AND v.validator = $2 AND v.version = $3 AND t.message <> '' -- not erased
+		AND v.reason <> 'engine_suspended' -- which passes
 		AND NOT EXISTS (
 			SELECT FROM canary_rounds r
 			WHERE r.validator = v.validator AND NOT r.passed AND v.made_at > r.doubt_from AND v.made_at <= r.at

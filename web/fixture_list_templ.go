@@ -112,7 +112,7 @@ func (f fixtureForm) draw() templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = ui.Field{Label: "Name", Name: "name", Value: f.Name, Required: true, Mono: true, Hint: "A name that exists gets its next version; responses that name none get the newest.", Error: f.Error, Attrs: templ.Attributes{"maxlength": "63", "autocapitalize": "none"}}.Draw().Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Field{Label: "Name", Name: "name", Value: f.Name, Required: true, Mono: true, Hint: "A name that exists gets its next version. A response that names no version gets the newest.", Error: f.Error, Attrs: templ.Attributes{"maxlength": "63", "autocapitalize": "none"}}.Draw().Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -167,6 +167,20 @@ func (p *Postgres) address(role, password, database string) string {
 // to do.
 func FindPostgres() (string, error) { return findPostgres() }
 
+// PostgresVersion is the version of the server that is found, "15.14"; "" when
+// there is none.
+func PostgresVersion() string {
+	binaries, err := findPostgres()
+	if err != nil {
+		return ""
+	}
+	out, err := exec.Command(filepath.Join(binaries, "postgres"), "--version").Output()
+	if words := strings.Fields(string(out)); err == nil && len(words) >= 3 {
+		return words[2]
+	}
+	return ""
+}
+
 // findPostgres looks where people put the server: the path, then the
 // directories of the distributions, newest major first.
 func findPostgres() (string, error) {

@@ -58,6 +58,19 @@ func (e *Engines) Close() {
 // Has reports whether a dialect has an engine of this kind.
 func (e *Engines) Has(dialect string) bool { return e.all[dialect] != nil }
 
+// Versions names the engines this machine has, "postgresql 15.14", sorted: an
+// engine that comes, goes or changes gives another verdict.
+func (e *Engines) Versions() []string {
+	var versions []string
+	if e.all["clickhouse"].find() == nil {
+		versions = append(versions, "clickhouse "+ClickhouseVersion)
+	}
+	if version := embedded.PostgresVersion(); version != "" {
+		versions = append(versions, "postgresql "+version)
+	}
+	return versions
+}
+
 // State is how one engine stands.
 type State struct {
 	Dialect string
