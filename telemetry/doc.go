@@ -41,6 +41,14 @@
 //     later read can move it to another day.
 //   - Past days of ids have a Bloom filter each (seen.go): a new event is looked
 //     up in the days that are still open, and nearly never in another.
+//   - Figures (measurement.go, cost.go, signals.go) read the same rows as the
+//     list: a Behind names the events of a figure, and the list chooses by the
+//     same text, so that what a number links to counts as many.
+//   - Percentiles come from how often each value occurred (distribution.go):
+//     exact by nearest rank, with their intervals, from one small answer.
+//   - Totals of days (daily.go) are counted a day at a time by a job and not by
+//     a view of the engine: only days in which something landed are counted
+//     again, and one whose events have begun to expire keeps what it had.
 //   - Copies of one event share the sorting key, so FINAL collapses them within
 //     their partition. One that comes after its id is forgotten is looked for in
 //     ClickHouse before its block is written.

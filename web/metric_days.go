@@ -33,8 +33,8 @@ func dayParts(ctx context.Context, m measuring) (metricParts, error) {
 }
 
 func buildDays(m measuring, days []telemetry.DayTotal, c compared) metricParts {
-	t := ui.Table{Bare: true, Caption: "Days", Columns: []ui.Column{{Label: "Day"}, {Label: "Responses", Right: true}, {Label: "Errors", Right: true}, {Label: "95 %", Right: true}, {Label: "Error events", Right: true},
-		{Label: "Total mean", Right: true}, {Label: "Timed", Right: true}, {Label: "Malformed", Right: true}, {Label: "Input tokens", Right: true}, {Label: "Cached", Right: true}, {Label: "Output tokens", Right: true}, {Label: "Exposures", Right: true}, {Label: "Events", Right: true, Wide: true}}}
+	t := ui.Table{Bare: true, Caption: "Days", Columns: []ui.Column{{Label: "Day", Wide: true}, {Label: "Responses", Right: true}, {Label: "Errors", Right: true}, {Label: "95 %", Right: true}, {Label: "Error events", Right: true},
+		{Label: "Total mean", Right: true}, {Label: "Timed", Right: true}, {Label: "Malformed", Right: true}, {Label: "Input tokens", Right: true}, {Label: "Cached", Right: true}, {Label: "Output tokens", Right: true}, {Label: "Exposures", Right: true}, {Label: "Events", Right: true}}}
 	for _, d := range slices.Backward(days) {
 		mean := "–"
 		if d.Timed > 0 {

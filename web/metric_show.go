@@ -245,7 +245,11 @@ func metricFilters(family metricFamily, m measuring, more []ui.Filter, choices t
 		filter.Drop = "/rates/" + family.key + "?" + rest.Encode()
 		bar.Filters = append(bar.Filters, filter)
 	}
-	bar.Note = ui.Words("Compared with the same time before. ", ui.Button{Label: "How", Opens: "how", Style: ui.Plain, Size: ui.Small})
+	how := ui.Button{Label: "How", Opens: "how", Style: ui.Plain, Size: ui.Small}
+	bar.Note = ui.Words("Compared with the same time before. ", how)
+	if family.fixed {
+		bar.Note = ui.Words(how)
+	}
 	return bar
 }
 

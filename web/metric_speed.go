@@ -390,7 +390,7 @@ func buildCosts(m measuring, c telemetry.Costs) metricParts {
 	}
 	axis := axisTo(top, 2.5, money)
 	t := ui.Table{Bare: true, Caption: "Cost", Columns: append(m.groupColumns(),
-		ui.Column{Label: "Cost", Right: true}, ui.Column{Label: "Share", Right: true}, ui.Column{Label: "A call", Right: true}, ui.Column{Label: "95 %", Right: true}, ui.Column{Name: "Cost of a call", Wide: true, Note: axis},
+		ui.Column{Label: "Cost", Right: true}, ui.Column{Label: "A call", Right: true}, ui.Column{Label: "95 %", Right: true}, ui.Column{Name: "Cost of a call", Wide: true, Note: axis},
 		ui.Column{Label: "A call before", Right: true}, ui.Column{Label: "Cost before", Right: true}, ui.Column{Label: "Input", Right: true}, ui.Column{Label: "Cached", Right: true}, ui.Column{Label: "Output", Right: true},
 		ui.Column{Label: "Calls", Right: true}, ui.Column{Label: "Sessions", Right: true})}
 	t.Rows = rowsOf(m, c.Rows, func(r telemetry.CostRow) telemetry.Group { return r.Group }, func(r telemetry.CostRow) []templ.Component {
@@ -409,11 +409,7 @@ func buildCosts(m measuring, c telemetry.Costs) metricParts {
 				change = ui.Bold(money(before.Value))
 			}
 		}
-		share := "–"
-		if all.Total > 0 {
-			share = ui.WholeShare(r.Total / all.Total)
-		}
-		return []templ.Component{ui.Estimate(money(r.Total)), ui.Soft(share), ui.Text(money(now.Value)), ui.Text(limits), bar, change, ui.Dim(money(r.Before.Total)),
+		return []templ.Component{ui.Estimate(money(r.Total)), ui.Text(money(now.Value)), ui.Text(limits), bar, change, ui.Dim(money(r.Before.Total)),
 			ui.Soft(ui.Count(r.Input)), ui.Soft(ui.Count(r.Cached)), ui.Soft(ui.Count(r.Output)), ui.Text(ui.Count(r.Calls.Events)), m.sessionsLink(r.Group, telemetry.BehindTokens, r.Calls)}
 	})
 	if len(c.Rows) == 0 {

@@ -283,8 +283,12 @@ func tookIfAny(ms *int64) string {
 	return took(ms)
 }
 
-// offsetWords is a place in a session: "+34.60", "+1:02:03".
+// offsetWords is a place in a session: "+34.60", "+1:02:03"; what began before
+// the first event ended has a true minus sign.
 func offsetWords(d time.Duration) string {
+	if d < 0 {
+		return "−" + offsetWords(-d)[1:]
+	}
 	if d < time.Hour {
 		return fmt.Sprintf("+%.2f", d.Seconds())
 	}
