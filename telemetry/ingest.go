@@ -89,11 +89,15 @@ func (s *Store) taking(ctx context.Context, actor auth.Actor) (*taking, error) {
 	if err := s.limits.refresh(ctx, s.DB); err != nil {
 		return nil, unavailable("read what people consented to", err)
 	}
+	rates, err := s.rates(ctx)
+	if err != nil {
+		return nil, unavailable("read the rates of capture", err)
+	}
 	p := s.policy()
 	return &taking{
 		limits: &s.limits,
 		terms:  terms, keyID: keyID, now: s.now().Truncate(time.Millisecond), sealed: sealed,
-		saltID: id, salt: salt, text: p.text, code: p.artifact, seals: s.Vault != nil,
+		saltID: id, salt: salt, text: p.text, code: p.artifact, seals: s.Vault != nil, rates: rates,
 	}, nil
 }
 

@@ -56,8 +56,9 @@ type taking struct {
 	text   *redact.Policy
 	code   *redact.Policy
 	sealed *sealedDays
-	limits *limits // nil: nobody said anything
-	seals  bool    // there is a vault for raw text
+	limits *limits                // nil: nobody said anything
+	seals  bool                   // there is a vault for raw text
+	rates  map[string]CaptureRate // of the task classes that have their own
 
 	scrubID func(string) string // withoutAddress, made once
 }
@@ -106,6 +107,7 @@ func (t *taking) stamp(r *row) {
 	}
 	r.SaltID, r.Keep, r.KeepFlagged = t.saltID, t.terms.Keep, t.terms.KeepFlagged
 	r.KeepU = draw(t.salt, r.SessionID)
+	t.capture(r)
 }
 
 // effectiveTime is A2.7: the later of the event's own time and the time of

@@ -138,6 +138,9 @@ type known struct {
 	terms  map[int64]knownTerms
 	saltID string
 	salt   string
+
+	rates      map[string]CaptureRate
+	ratesUntil time.Time
 }
 
 type knownTerms struct {

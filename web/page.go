@@ -41,6 +41,7 @@ var menu = []ui.Link{
 	{Text: "Your keys", URL: "/settings/keyboard"},
 	{Text: "People", URL: "/settings/people"},
 	{Text: "API keys", URL: "/settings/keys"},
+	{Text: "Capture", URL: "/settings/capture"},
 	{Text: "Retention", URL: "/settings/retention"},
 	{Text: "Reveals", URL: "/reveals"},
 	{Text: "Rate cards", URL: "/settings/ratecards"},

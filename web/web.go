@@ -102,6 +102,8 @@ func routes() []route {
 		{"POST", "/settings/keys", may(auth.Configure).personOnly(), (*site).keyCreate},
 		{"POST", "/settings/keys/:key/revoke", may(auth.Configure).personOnly(), (*site).keyRevoke},
 
+		{"GET", "/settings/capture", may(auth.SeeMeasures).personOnly(), (*site).captureShow},
+		{"POST", "/settings/capture", may(auth.Configure).personOnly(), (*site).captureSet},
 		{"GET", "/settings/retention", may(auth.SeeRetention).personOnly(), (*site).retentionShow},
 		{"POST", "/settings/retention", may(auth.ManagePeople).afterStepUp(), (*site).retentionSet},
 		{"POST", "/settings/retention/holds", may(auth.ManagePeople).afterStepUp(), (*site).holdPlace},
