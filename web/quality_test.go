@@ -162,7 +162,7 @@ func TestAGuideShowsItsCasesAndWhatAVersionChanged(t *testing.T) {
 	w := queued(t, "sql_query", "one")
 	engineer := w.as(auth.Engineer)
 	page := engineer.get("/guides/sql_query").want(200)
-	page.says("main", "Borderline cases", "A join that doubles", "Every order counts once for each of its payments")
+	page.says("main", "Worked cases", "A join that doubles", "Every order counts once for each of its payments")
 	form := url.Values{"rule": {"The rule " + nasty}, "body": {"Text"}, "cases": {"## " + nasty}, "change": {"Shorter " + nasty}}
 	engineer.post("/guides/sql_query", form).want(http.StatusBadRequest).harmless().says("main", "The guide was not changed", "Asked: is missing", nasty)
 	form.Set("cases", "## One\nAsked: a\nAnswered: b\nLabel: correct\nWhy: c")
