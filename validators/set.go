@@ -34,7 +34,14 @@ type Opinion struct {
 	Verdict  string
 	Reason   string
 	Message  string
-	Evidence any // JSON-ready; nil means none
+	Evidence any      // JSON-ready; nil means none
+	Outside  *Outside // nil: it ran in the sandbox
+}
+
+// Outside is what held a check back that did not run in the sandbox.
+type Outside struct {
+	Tier   string
+	Limits sandbox.Limits
 }
 
 // Sandbox is where checks run what they were given. An error means
@@ -179,9 +186,13 @@ func (s *Set) Check(ctx context.Context, v Validator, in Input) (Verdict, error)
 		o.Verdict, o.Reason = Inconclusive, ReasonRedacted
 		o.Message = "Something private in the artifact was replaced before it was stored, so that this may be no fault of the response: " + o.Message
 	}
+	ran, limits := tier.String(), v.Limits
+	if o.Outside != nil {
+		ran, limits = o.Outside.Tier, o.Outside.Limits
+	}
 	return Verdict{
 		ID: in.ID, Validator: v.Name, Version: v.Version, Verdict: o.Verdict, Reason: o.Reason, Message: plain(o.Message, maxMessage),
-		Evidence: namingFixture(evidence(o.Evidence), in.fixture), InputHash: hash, Sandbox: tier.String(), Limits: limitsOf(v.Limits),
+		Evidence: namingFixture(evidence(o.Evidence), in.fixture), InputHash: hash, Sandbox: ran, Limits: limitsOf(limits),
 		ElapsedMS: float64(elapsed.Microseconds()) / 1000, At: began.UTC(),
 	}, nil
 }

@@ -96,7 +96,12 @@ func checkSQL(ctx context.Context, box Sandbox, engines *dialect.Engines, in Inp
 	if err != nil || !done {
 		return o, err
 	}
-	return Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message, Evidence: out.Evidence}, nil
+	o = Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message, Evidence: out.Evidence}
+	if engines.Has(a.Dialect) {
+		tier, takes, most := engines.Confined(a.Dialect)
+		o.Outside = &Outside{Tier: tier, Limits: sandbox.Limits{Wall: takes, Memory: most, Output: query.MaxResult}}
+	}
+	return o, nil
 }
 
 // useFixture puts a fixture's tables in the place of a schema; missing is true

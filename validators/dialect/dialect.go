@@ -40,8 +40,8 @@ type Engines struct {
 func Open(config Config) *Engines {
 	e := &Engines{config: config}
 	e.all = map[string]*engine{
-		"clickhouse": {name: "ClickHouse", find: func() error { _, err := embedded.FindClickhouse(config.ClickhouseLibrary); return err }, start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries, idleFor: time.Minute},
-		"postgres":   {name: "PostgreSQL", find: func() error { _, err := embedded.FindPostgres(); return err }, start: startPostgres, canaries: postgresCanaries, idleFor: 10 * time.Minute}, // a cluster takes seconds to make
+		"clickhouse": {name: "ClickHouse", confined: "own process, Landlock where the kernel has it", find: func() error { _, err := embedded.FindClickhouse(config.ClickhouseLibrary); return err }, start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries, idleFor: time.Minute},
+		"postgres":   {name: "PostgreSQL", confined: "own server, restricted role, capped memory", find: func() error { _, err := embedded.FindPostgres(); return err }, start: startPostgres, canaries: postgresCanaries, idleFor: 10 * time.Minute}, // a cluster takes seconds to make
 	}
 	return e
 }
@@ -111,6 +111,12 @@ func (e *Engines) Forget() {
 	}
 }
 
+// Confined says what holds a dialect's engine back, and what a statement may
+// take of it: seconds and bytes. It is not the sandbox of other checks.
+func (e *Engines) Confined(dialect string) (tier string, takes time.Duration, most int64) {
+	return e.all[dialect].confined, queryTakes, memory
+}
+
 // Reasons of an engine that cannot be asked.
 const (
 	ReasonMissing   = "engine_missing"
@@ -146,6 +152,7 @@ type database interface {
 // time.
 type engine struct {
 	name     string
+	confined string       // what holds it back, as a verdict names its tier
 	find     func() error // whether this machine has it; says in words what to do if not
 	start    func(context.Context) (server, error)
 	canaries []canary
