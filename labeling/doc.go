@@ -27,6 +27,8 @@
 //     priorities bend no rate. The labeled with u below tau, the smallest u
 //     that nobody has touched, are a simple random sample (order.go, sample.go).
 //   - Nothing that a label says decides what is read next within a stratum.
+//   - What a rule takes is a part of each stratum, with caps, u and tau of its
+//     own (rule.go). Conditions see nothing that a label says.
 //   - Locks are taken in one order: reservation, then item.
 //
 // # Decisions
@@ -41,6 +43,14 @@
 //     has to ask who had it before.
 //   - Leased, put off or skipped is nonresponse, not a new threshold: one
 //     person's pause must not turn everyone's labels into surplus.
+//   - A response goes to the first rule whose conditions it meets, and the rest
+//     to the rule without a name: parts of a stratum never overlap, so that
+//     their probabilities need no joining.
+//   - What a person puts first, last or into somebody's hands keeps its u.
+//     Labels beyond an item that was put last are surplus until it is labeled;
+//     nothing is biased, some work counts later.
+//   - Serving by size (impact times uncertainty) is for discovery queues alone;
+//     their labels reach no rate.
 //   - An imported label makes its response a census of itself: who chose it and
 //     why is not known here, so it stands for nothing else.
 //   - A second reading never moves the consensus by itself. Where labelers

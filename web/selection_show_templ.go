@@ -341,7 +341,7 @@ func selectMany(slug string) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.Columns{Count: 4}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Columns{Count: 2}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
