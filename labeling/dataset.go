@@ -198,13 +198,13 @@ func (s *Store) freeze(ctx context.Context, tx pgx.Tx, actor auth.Actor, slug, t
 const maxDataset = 1_000_000
 
 // selectedWhere is which labels l of items i a filter takes: revisions that
-// stand; with consensus only, one an item that says what the consensus says.
+// stand, and no answers to gold, which test their labeler; with consensus only, one an item that says what the consensus says.
 const selectedWhere = `
 	FROM labels l
 	JOIN items i ON i.id = l.item_id
 	JOIN queues q ON q.id = i.queue_id
 	JOIN consensus c ON c.item_id = l.item_id
-	WHERE l.label IS NOT NULL
+	WHERE l.label IS NOT NULL AND l.purpose = 'count'
 	  AND NOT EXISTS (SELECT FROM labels n WHERE n.item_id = l.item_id AND n.labeler_id = l.labeler_id AND n.revision > l.revision)
 	  AND ($1 = '' OR q.slug = $1)
 	  AND ($2 = '' OR i.task_class = $2)
@@ -213,7 +213,7 @@ const selectedWhere = `
 	  AND ($5::timestamptz IS NULL OR i.event_time < $5)
 	  AND (NOT $6 OR c.label IS NOT NULL AND l.id = (
 		SELECT o.id FROM labels o
-		WHERE o.item_id = l.item_id AND o.label IS NOT NULL
+		WHERE o.item_id = l.item_id AND o.label IS NOT NULL AND o.purpose = 'count'
 		  AND NOT EXISTS (SELECT FROM labels n WHERE n.item_id = o.item_id AND n.labeler_id = o.labeler_id AND n.revision > o.revision)
 		ORDER BY o.label = c.label DESC, o.id
 		LIMIT 1))

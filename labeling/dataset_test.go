@@ -52,6 +52,13 @@ func TestAVersionStaysAsItWasFrozen(t *testing.T) {
 	pool := postgrestest.Database(t)
 	s := storeOn(pool)
 	queue := labeledQueue(t, s, 1_200) // more than one block
+	if _, err := pool.Exec(t.Context(), `
+		INSERT INTO labelers (person_id) VALUES (77);
+		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, reservation_id, source, idempotency_key, purpose)
+		SELECT l.item_id, l.queue_id, l.event_id, w.id, 1, 'correct', l.reservation_id, 'person', 'gold', 'gold'
+		FROM labels l, labelers w WHERE w.person_id = 77 ORDER BY l.id LIMIT 1`); err != nil { // an answer to gold lies in no dataset
+		t.Fatal(err)
+	}
 	if _, err := s.Freeze(t.Context(), person(1), "Not mine", DatasetFilter{}); fault.Of(err) != fault.Denied {
 		t.Errorf("a labeler freezes nothing: %v", err)
 	}

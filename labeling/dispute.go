@@ -64,7 +64,7 @@ func (s *Store) Dispute(ctx context.Context, actor auth.Actor, label int64, obje
 		var author *int64
 		err := tx.QueryRow(ctx, `
 			SELECT l.item_id, w.person_id FROM labels l JOIN labelers w ON w.id = l.labeler_id
-			WHERE l.id = $1 AND l.label IS NOT NULL
+			WHERE l.id = $1 AND l.label IS NOT NULL AND l.purpose = 'count'
 			  AND NOT EXISTS (SELECT FROM labels n WHERE n.item_id = l.item_id AND n.labeler_id = l.labeler_id AND n.revision > l.revision)`,
 			label).Scan(&item, &author)
 		if errors.Is(err, pgx.ErrNoRows) {
