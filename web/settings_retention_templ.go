@@ -627,7 +627,7 @@ func (p erasurePage) side() templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			if p.Confirm != "" {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<p>All text of these sessions goes, in every store, and that they were this person's. Labels, verdicts and rates keep their figures. It cannot be taken back.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<p>All text of these sessions goes, in every store, and that they were this person's. Labels, verdicts and rates keep their figures; what the person consented to stays in the consent log, by hash. It cannot be taken back.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
