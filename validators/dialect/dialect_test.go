@@ -132,6 +132,19 @@ func TestPostgres(t *testing.T) {
 	}
 }
 
+// TestSessionsFollowEachOtherQuickly: the one before may still be leaving.
+func TestSessionsFollowEachOtherQuickly(t *testing.T) {
+	e := Open(Config{})
+	t.Cleanup(e.Close)
+	for range 60 {
+		if out := judge(t, e, "postgres", query.Job{SQL: `SELECT 1`, Rows: json.RawMessage(`[[1]]`)}); out.Reason == ReasonMissing {
+			t.Skip("no PostgreSQL server is installed: ", out.Message)
+		} else if out.Verdict != "pass" {
+			t.Fatalf("got %+v", out)
+		}
+	}
+}
+
 func TestAnEngineThatIsMissingSaysSo(t *testing.T) {
 	e := Open(Config{ClickhouseLibrary: "/nowhere/libchdb.so"})
 	t.Cleanup(e.Close)

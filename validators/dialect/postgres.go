@@ -70,7 +70,7 @@ func (p *postgres) prepare(ctx context.Context) error {
 	for _, statement := range []string{
 		`REVOKE ALL ON DATABASE postgres, assay, template1 FROM PUBLIC`,
 		`ALTER ROLE assay_app SET work_mem = '16MB'`, `ALTER ROLE assay_app SET temp_file_limit = '128MB'`, `ALTER ROLE assay_app SET jit = off`,
-		`ALTER ROLE assay_app SET max_parallel_workers_per_gather = 0`, `ALTER ROLE assay_app CONNECTION LIMIT 2`,
+		`ALTER ROLE assay_app SET max_parallel_workers_per_gather = 0`, `ALTER ROLE assay_app CONNECTION LIMIT 6`,
 	} {
 		if _, err := p.owner.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("prepare the PostgreSQL of the validators: %w", err)
@@ -205,8 +205,15 @@ func (d *postgresTables) Functions() []string  { return d.server.names }
 
 func (d *postgresTables) connect(ctx context.Context) error {
 	var err error
-	if d.conn, err = pgx.Connect(ctx, d.server.cluster.DatabaseURL(d.name, false)); err != nil {
-		return fmt.Errorf("open a session: %w", err)
+	for try := 0; ; try++ {
+		if d.conn, err = pgx.Connect(ctx, d.server.cluster.DatabaseURL(d.name, false)); err == nil {
+			break
+		}
+		var said *pgconn.PgError
+		if try == 20 || !errors.As(err, &said) || said.Code != "53300" {
+			return fmt.Errorf("open a session: %w", err)
+		}
+		time.Sleep(50 * time.Millisecond) // sessions before are still leaving
 	}
 	if d.schema != nil {
 		return nil
