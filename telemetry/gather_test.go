@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"assay/internal/fault"
+	"assay/internal/retention"
 )
 
 func gather(t *testing.T, s *Store, traces ...string) []Moved {
@@ -199,3 +201,36 @@ func TestTextThatCameAsRecordsIsTheResponses(t *testing.T) {
 }
 
 func gathering(t *testing.T, s *Store, as *strings.Replacer) { gather(t, s, as.Replace(traceA)) }
+
+func TestAPersonIsErasedUnderEveryNameOfTheirSession(t *testing.T) {
+	ctx := context.Background()
+	s := newStore(t)
+	s.Clock = time.Now
+	now := time.Now()
+	sendSpans(t, s, span(traceA, spanA, spanB, "chat", now.Add(-3*time.Second), now.Add(-2*time.Second), "", "gen_ai.operation.name", "chat",
+		"gen_ai.output.messages", `[{"role":"assistant","content":"Singular words."}]`))
+	drain(t, s)
+	sendSpans(t, s, span(traceA, spanB, "", "agent.run", now.Add(-4*time.Second), now, "", "session.id", "chat-9", "user.id", "u:sha256:99b5aa"))
+	drain(t, s)
+	gather(t, s, traceA)
+	sessions, err := EventTexts{s}.SessionsOf(ctx, "u:sha256:99b5aa")
+	if err != nil || strings.Join(sessions, " ") != traceA+" chat-9" {
+		t.Fatalf("%v, %v", sessions, err)
+	}
+	if _, err := (Inbox{s}).Erase(ctx, product, retention.Person{Hash: "u:sha256:99b5aa", Sessions: sessions}); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := s.DB.Query(ctx, `SELECT body FROM inbox`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+	if err != nil || len(bodies) != 2 {
+		t.Fatal(len(bodies), err)
+	}
+	for _, body := range bodies {
+		if lines, err := unpack(body); err != nil || strings.Contains(string(lines), "Singular") {
+			t.Errorf("what was moved is still in the inbox: %s, %v", lines, err)
+		}
+	}
+}

@@ -177,7 +177,29 @@ func (e EventTexts) SessionsOf(ctx context.Context, person string) ([]string, er
 		sessions = append(sessions, id)
 		return err
 	}, `SELECT DISTINCT session_id FROM event_facts WHERE user_id_hash = ? ORDER BY session_id`, person)
-	return sessions, err
+	if err != nil || len(sessions) == 0 {
+		return sessions, err
+	}
+	return e.underAllNames(ctx, sessions)
+}
+
+// underAllNames adds the other names of sessions that were named late: what
+// came before is filed under the old one wherever it was not moved.
+func (s *Store) underAllNames(ctx context.Context, sessions []string) ([]string, error) {
+	rows, err := s.DB.Query(ctx, `
+		SELECT trace_id FROM trace_threads WHERE late AND session_id = ANY($1)
+		UNION
+		SELECT session_id FROM trace_threads WHERE late AND trace_id = ANY($1)`, sessions)
+	if err != nil {
+		return nil, err
+	}
+	others, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	sessions = append(sessions, others...)
+	slices.Sort(sessions)
+	return slices.Compact(sessions), nil
 }
 
 const sessionsInOneChange = 500
@@ -475,13 +497,20 @@ func (i Inbox) eachBatchOf(ctx context.Context, p retention.Person, each func(b 
 	return total, nil
 }
 
+// newerCopies is more often than an event is written anew: once to move, once
+// for each record that brings it text.
+const newerCopies = 8
+
 func (s *Store) receivedAt(ctx context.Context, p retention.Person) ([]time.Time, error) {
 	var received []time.Time
 	err := s.eachSome(p.Sessions, func(some []string) error {
 		return s.eachRow(ctx, func(scan func(...any) error) error {
 			var at time.Time
 			err := scan(&at)
-			received = append(received, at)
+			// A newer copy of an event (Gather) is a millisecond later than the one before.
+			for i := range newerCopies {
+				received = append(received, at.Add(-time.Duration(i)*time.Millisecond))
+			}
 			return err
 		}, `SELECT DISTINCT server_ingest_time FROM event_facts WHERE `+inSessions+` AND server_ingest_time > ?`, some, some, s.now().AddDate(0, 0, -inboxDays-2))
 	})
