@@ -16,7 +16,7 @@ else
 up := --data .assay/$(basename $(notdir $(patsubst %/,%,$(dir $(DATA))))) --load $(DATA) --hold
 endif
 
-.PHONY: run test check fuzz build assets generate generated format
+.PHONY: run test check fuzz conformance build assets generate generated format
 
 run: build
 	@.ci/install postgresql
@@ -35,7 +35,7 @@ build/npm.stamp: package-lock.json package.json .npmrc
 		echo "assay: no embedded ClickHouse for this platform; point ASSAY_CLICKHOUSE_URL at a server" >&2
 	@touch $@
 
-build/assets.stamp: build/npm.stamp $(wildcard static/*.mjs static/*.js static/*.css static/marks/*)
+build/assets.stamp: build/npm.stamp go.sum $(wildcard static/*.mjs static/*.js static/*.css static/marks/*)
 	@node static/build.mjs
 	@touch $@
 
@@ -63,6 +63,11 @@ test: assets
 
 # The long form of every test that has one: they know the flag -full.
 long = $(shell grep -rlF '"full", false' --include=*_test.go --exclude-dir=node_modules . | xargs -n1 dirname | sort -u)
+
+# What the product asks of a ClickHouse through its client, asked of the
+# embedded engine, or of another: make conformance DSN=http://user:password@host:8123
+conformance: assets
+	@ASSAY_TEST_CLICKHOUSE_URL="$(DSN)" go test -count=1 -v ./internal/clickhouse ./internal/embedded/engine
 
 check: test
 	@go test -timeout 120m -count=1 $(long) -args -full

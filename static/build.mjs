@@ -1,11 +1,13 @@
 // Builds what comes from others into static/third_party, which Go embeds:
 // two fonts cut to what the product writes with, the icons web/ui names, htmx,
-// and their licences. Run by `make assets`; does nothing when neither the lock
-// file nor its own inputs changed. With --force it builds anyway.
+// and the licences of these and of the Go modules in the program. Run by `make assets`; does nothing when neither the lock
+// files nor its own inputs changed. With --force it builds anyway.
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, '..')
@@ -13,7 +15,7 @@ const out = join(here, 'third_party')
 const modules = join(root, 'node_modules')
 const budget = { 'geist.woff2': 24_000, 'geist-mono.woff2': 19_000, sprite: 14_000 }
 
-const inputs = ['package-lock.json', 'static/build.mjs', 'static/marks.svg', 'web/ui/mark.go']
+const inputs = ['package-lock.json', 'go.sum', 'static/build.mjs', 'static/marks.svg', 'web/ui/mark.go']
 const products = ['geist.woff2', 'geist-mono.woff2', 'icons.svg', 'htmx.js', 'licences.txt']
 
 async function stampOf() {
@@ -92,8 +94,23 @@ async function licences() {
     }
     throw new Error(`${name} has no licence text`)
   }))
+  texts.push(...await moduleLicences())
   await writeFile(join(out, 'licences.txt'), texts.join('\n' + '-'.repeat(72) + '\n\n'))
-  return 'licences.txt'
+  return `licences.txt ${texts.length} parts`
+}
+
+// The Go modules whose packages the program is linked from.
+async function moduleLicences() {
+  const format = '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}'
+  const { stdout } = await promisify(execFile)('go', ['list', '-e', '-deps', '-f', format, './cmd/assay'], { cwd: root, maxBuffer: 16 << 20 })
+  const list = [...new Set(stdout.split('\n').filter(Boolean))].sort()
+  return Promise.all(list.map(async (line) => {
+    const [, path, version, folder] = line.match(/^(\S+) (\S+) (.+)$/)
+    const names = (await readdir(folder)).filter((name) => /^(licen[cs]e|copying|notice)([.-]|$)/i.test(name)).sort()
+    if (!names.some((name) => !/^notice/i.test(name))) throw new Error(`${path} has no licence text`)
+    const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))
+    return `${path} ${version}\n\n${texts.map((text) => text.trim()).join('\n\n')}\n`
+  }))
 }
 
 const stamp = await stampOf()

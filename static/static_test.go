@@ -27,6 +27,17 @@ func file(t *testing.T, name string) File {
 	return f
 }
 
+// Whoever runs the product can read under what licences its parts are.
+func TestLicencesNameThePartsOfTheProgram(t *testing.T) {
+	needParts(t)
+	all := string(file(t, "licences.txt").Body)
+	for _, part := range []string{"geist ", "htmx.org ", "lucide-static ", "github.com/gofiber/fiber/v2 v", "github.com/jackc/pgx/v5 v", "github.com/riverqueue/river v", "github.com/ClickHouse/clickhouse-go/v2 v"} {
+		if !strings.Contains(all, "\n"+part) && !strings.HasPrefix(all, part) {
+			t.Errorf("no licence of %s", part)
+		}
+	}
+}
+
 func TestBudgets(t *testing.T) {
 	needParts(t)
 	sent := func(name string) int {

@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -39,13 +41,13 @@ func newRig() (*rig, error) {
 	return &rig{dir: dir, addr: "127.0.0.1:0"}, os.Chmod(dir, 0o755)
 }
 
-// startWithin bounds the start of a product on a crowded machine.
+// rigStartsWithin bounds the start of a product on a crowded machine.
 const rigStartsWithin = 3 * time.Minute
 
 // start runs assay up and waits until it answers.
 func (r *rig) start(ctx context.Context) error {
-	runtime := filepath.Join(r.dir, "runtime.json")
-	os.Remove(runtime)
+	found := filepath.Join(r.dir, "runtime.json")
+	os.Remove(found)
 	said, err := os.OpenFile(filepath.Join(r.dir, "said"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -54,12 +56,11 @@ func (r *rig) start(ctx context.Context) error {
 	r.cmd = exec.Command("/proc/self/exe", "up", "--data", r.dir, "--addr", r.addr)
 	r.cmd.Args[0] = os.Args[0]
 	r.cmd.Stdout, r.cmd.Stderr = said, said
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches the bench, which ends it in order
-	if err := r.cmd.Start(); err != nil {
+	if err := startTied(r.cmd); err != nil {
 		return err
 	}
 	err = until(ctx, rigStartsWithin, func() bool {
-		text, err := os.ReadFile(runtime)
+		text, err := os.ReadFile(found)
 		return err == nil && json.Unmarshal(text, &r.at) == nil && alive(r.at.Address)
 	})
 	if err != nil {
@@ -68,6 +69,28 @@ func (r *rig) start(ctx context.Context) error {
 	r.addr = strings.TrimPrefix(r.at.Address, "http://")
 	return nil
 }
+
+// startTied starts a process that ends when this one does, however that is; a
+// Ctrl-C reaches only this one, which ends the other in order.
+func startTied(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	done := make(chan error)
+	starter() <- func() { done <- cmd.Start() }
+	return <-done
+}
+
+// starter runs what it is given on one thread that never ends: the kernel
+// sends the signal when the thread that started a process ends.
+var starter = sync.OnceValue(func() chan<- func() {
+	starts := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for start := range starts {
+			start()
+		}
+	}()
+	return starts
+})
 
 func alive(address string) bool {
 	client := http.Client{Timeout: 2 * time.Second}

@@ -189,8 +189,7 @@ func (p *process) launch() error {
 	cmd.Env = append(os.Environ(), "ASSAY_DATABASE_URL="+p.rig.at.Database, "ASSAY_CLICKHOUSE_URL="+p.rig.at.Clickhouse,
 		"ASSAY_KEYS="+filepath.Join(p.rig.dir, "keys"), "ASSAY_ADDR="+p.rig.addr, "ASSAY_ADMIN_ADDR=127.0.0.1:0")
 	cmd.Stdout, cmd.Stderr = said, said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	if err := startTied(cmd); err != nil {
 		return err
 	}
 	ended := make(chan struct{})
