@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -59,10 +60,15 @@ func (r *rig) start(ctx context.Context) error {
 	if err := startTied(r.cmd); err != nil {
 		return err
 	}
+	ended := false
 	err = until(ctx, rigStartsWithin, func() bool {
+		ended = hasEnded(r.cmd.Process.Pid)
 		text, err := os.ReadFile(found)
-		return err == nil && json.Unmarshal(text, &r.at) == nil && alive(r.at.Address)
+		return ended || err == nil && json.Unmarshal(text, &r.at) == nil && alive(r.at.Address)
 	})
+	if ended {
+		err = errors.New("it ended by itself")
+	}
 	if err != nil {
 		return fmt.Errorf("the product did not start: %w\n%s", err, r.lastWords())
 	}
@@ -100,6 +106,13 @@ func alive(address string) bool {
 	}
 	response.Body.Close()
 	return response.StatusCode == http.StatusOK
+}
+
+// hasEnded reports whether a child of ours is over and only waited for.
+func hasEnded(pid int) bool {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, _ := bytes.Cut(text, []byte(") "))
+	return bytes.HasPrefix(after, []byte("Z"))
 }
 
 // stop ends the product in order and removes what it left.
