@@ -52,6 +52,8 @@ func TestWalk(t *testing.T) {
 	w.say("A labeler starts. One key says hallucinated, one submits.")
 	w.become("labeler")
 	w.press("Start")
+	w.practise()
+	w.press("Start")
 	w.see("Rank row 4")
 	w.keys("3")
 	w.until("the label is chosen", func() bool {
@@ -251,6 +253,24 @@ func (w *walk) become(who string) {
 		return js[bool](w, fmt.Sprintf(`document.readyState === 'complete' && !!document.querySelector('#account .popover-head') &&
 			document.querySelector('#account .popover-head').textContent.toLowerCase().includes(%q)`, strings.ToLower(who)))
 	})
+}
+
+// practise answers what a new labeler begins with. It counts for nothing.
+func (w *walk) practise() {
+	w.Helper()
+	w.until("practice is done", func() bool {
+		return js[bool](w, `document.readyState === 'complete' && (() => {
+			if (document.body.textContent.includes('You are through')) return true
+			const form = document.querySelector('form[action="/practice"]')
+			if (form && !form.dataset.sent) {
+				form.dataset.sent = 'yes'
+				form.querySelector('input[value="correct"]').checked = true
+				form.requestSubmit()
+			}
+			return false
+		})()`)
+	})
+	w.press("Start labeling")
 }
 
 // press clicks the button or link with these words, once it is there.
