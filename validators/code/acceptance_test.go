@@ -121,7 +121,7 @@ func TestHumanEvalSolutionsOfModelsAreJudgedAsTheyRan(t *testing.T) {
 		if s.Truth.Execution == fail && s.Truth.Error == "" {
 			s.Truth.Execution = inconclusive // it was stopped after 15 seconds
 		}
-		if s.TaskID == "HumanEval/133" && !strings.Contains(s.Solution, "import math") && strings.Contains(s.Solution, "math.") {
+		if s.TaskID == "HumanEval/133" && !strings.HasPrefix(s.Solution, "import math") {
 			s.Truth.Execution = fail // it was run where math was imported already; by itself it is undefined
 		}
 		programs = append(programs, recorded{s.Model + " " + s.TaskID, s.Truth.Execution, Job{Language: "python", Code: code, Entry: p.EntryPoint, Tests: &tests}})

@@ -188,7 +188,7 @@ func (p python) raised(out Outcome, fault any) Outcome {
 		if f, ok := out.finding("unknown_package"); ok {
 			out.Message = f.Message
 		}
-	case kind == "MemoryError":
+	case kind == "MemoryError", kind == "OverflowError" && strings.Contains(what, "index-sized"): // addresses have 32 bits here
 		out.Reason, out.Message = ReasonMemory, fmt.Sprintf("It needed more than %d MiB of memory.", guestSpace>>20)
 	case kind == "AttributeError" && systemModule.MatchString(what):
 		out.Reason, out.Message = ReasonEnvironment, fmt.Sprintf("It needs what a sandbox does not have: %s.", clip(what))
