@@ -8,6 +8,7 @@ values, taken apart and put together again on the other side.
 
 import builtins
 import sys
+import time
 
 _read = sys.stdin.buffer.read
 _write = sys.stdout.buffer.write
@@ -480,7 +481,16 @@ def _nearest(name, names, prefix=""):
     return prefix + near[0] if near else ""
 
 
-# The three parts that an interpreter can play.
+def _sleep(seconds):
+    """Waits by looking at the clock: there is nothing to wait on here."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+time.sleep = _sleep
+
+# The parts that an interpreter can play.
 
 class _Noise:
     """Where prints go: kept up to a limit, then counted."""

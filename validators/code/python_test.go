@@ -26,6 +26,7 @@ func TestPythonIsJudgedByTestsItNeverSees(t *testing.T) {
 		{"a generator", "def f(n):\n    for i in range(n): yield i", "assert list(f(3)) == [0, 1, 2]", pass, ReasonHeld},
 		{"a function is handed in", "def f(g, x):\n    return g(x) + 1", "assert f(lambda x: x * 2, 4) == 9", pass, ReasonHeld},
 		{"class checked by the tests", "class A: pass\ndef f(): return A()", "assert isinstance(f(), A)", pass, ReasonHeld},
+		{"waits a little", "import time\ndef f():\n    t = time.time()\n    time.sleep(.05)\n    return time.time() - t >= .05", "assert f()", pass, ReasonHeld},
 		{"what the tests import", "def f(x): return math.ceil(x)", "import math\nassert f(1.5) == math.ceil(1.5)", pass, ReasonHeld},
 		{"tests that never call", "def f(): return 1", "assert True", inconclusive, ReasonTests},
 		{"package that is not here", "import numpy as np\ndef f(x): return np.sum(x)", "assert f([1]) == 1", inconclusive, ReasonPackage},
