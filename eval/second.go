@@ -6,10 +6,11 @@ import (
 )
 
 // leastSecond is how many first labels "good" must have been read again before
-// second readings correct a rate. With fewer, the little that is known of what
-// first readers miss would drown what is known of the rate; then first labels
-// are taken at their word, and the row says so.
-const leastSecond = 10
+// second readings correct a rate, counted by their weight: a few that stand for
+// most of the traffic say little (Kish's effective number). With fewer, the
+// little that is known of what first readers miss would drown what is known of
+// the rate; then first labels are taken at their word, and the row says so.
+const leastSecond = 30
 
 // Share is a part of a whole.
 type Share struct{ Part, Whole float64 }
@@ -20,7 +21,7 @@ type Share struct{ Part, Whole float64 }
 // was checked would lose the false alarms and keep the misses.
 func estimate(outcome Outcome, cells []labeling.SampleCell) (stats.Estimate, error) {
 	first, second := strata(outcome, cells), secondReadings(outcome, cells)
-	if goodReadAgain(second) < leastSecond {
+	if goodReadAgain(outcome, cells) < leastSecond {
 		return stats.Stratified(first, stats.OfProcess, .95)
 	}
 	return stats.TwoPhase(first, second, stats.OfProcess, .95)
@@ -60,14 +61,28 @@ func finalBad(outcome Outcome, s labeling.SecondReadings) float64 {
 	return s.Hallucinated
 }
 
-func goodReadAgain(second []stats.SecondReading) int {
-	n := 0
-	for _, s := range second {
-		if !s.FirstBad {
-			n++
+// goodReadAgain is the effective number of first labels "good" that were read
+// again: the square of the sum of their weights over the sum of the squares (L.
+// Kish, Survey Sampling, 1965).
+func goodReadAgain(outcome Outcome, cells []labeling.SampleCell) float64 {
+	var sum, squares float64
+	for _, cell := range cells {
+		if cell.Labels.Counted() == 0 {
+			continue
+		}
+		for _, s := range cell.Second {
+			if firstBad(outcome, s) || s.Probability <= 0 {
+				continue
+			}
+			w := float64(cell.Responses) / float64(cell.Labels.Counted()) / s.Probability
+			sum += w * float64(s.Items)
+			squares += w * w * float64(s.Items)
 		}
 	}
-	return n
+	if squares == 0 {
+		return 0
+	}
+	return sum * sum / squares
 }
 
 // readTwice counts the labels that were read again, and how many of the "bad"
