@@ -167,7 +167,7 @@ func shortVersion(version string) string {
 
 // againstAxis is the scale both columns share: below 40 % a validator is no use
 // and the bar need not tell how much.
-var againstAxis = ui.Axis{Min: .4, Max: 1}
+var againstAxis = ui.Axis{Min: 0, Max: 1}
 
 func validatorTable(cards []validators.Card, against map[string]accord) ui.Table {
 	t := ui.Table{Caption: "Validators", Bare: true, Columns: []ui.Column{
@@ -175,7 +175,7 @@ func validatorTable(cards []validators.Card, against map[string]accord) ui.Table
 		{Label: "Finds what people call hallucinated"}, {Label: "Passes what people call correct"},
 		{Label: "Per core", Right: true}, {Label: "State"}},
 		Foot: &ui.Foot{Shown: "Verdicts alone never set a rate. They choose what people look at and are weighed against it.",
-			Note: ui.Dim("Sensitivity and specificity, bars from 40 to 100 %.")}}
+			Note: ui.Dim("Sensitivity and specificity, bars from 0 to 100 %.")}}
 	for _, c := range cards {
 		a := against[c.Name+" "+c.Version]
 		url := "/validators/" + c.Name

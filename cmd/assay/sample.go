@@ -172,7 +172,7 @@ func (m *machine) labelDay(ctx context.Context, truth map[string]sample.Truth, l
 
 // erring is the share of items on which each of the sample's labelers takes
 // the neighbouring label.
-var erring = []float64{.07, .12, .09, .14}
+var erring = []float64{.03, .06, .04, .07}
 
 func (m *machine) labelAs(ctx context.Context, labeler auth.Actor, truth map[string]sample.Truth, place int, day time.Time, quota int) (int, error) {
 	at := day.Add(time.Duration(7+place) * time.Hour)

@@ -95,6 +95,7 @@ func (f FilterBar) attributes() templ.Attributes {
 	all := swap(f.Action, f.Region)
 	if f.Region != "" {
 		all["hx-trigger"] = "change, submit"
+		all["hx-select-oob"] = "#head" // it names the window, and its links carry the filters
 	}
 	return all
 }
