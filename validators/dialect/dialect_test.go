@@ -118,7 +118,7 @@ func TestPostgres(t *testing.T) {
 		{`WITH gone AS (DELETE FROM orders RETURNING 1) SELECT count(*) FROM gone`, "", `[[3]]`, "fail", ""},
 		{`SELECT * FROM orders FOR UPDATE`, "", `[[3]]`, "fail", "not_a_query"},
 		{`SELECT length(repeat('x', 1000000000) || repeat('x', 73741800))`, "", `[[1]]`, "inconclusive", ""},
-		{`SELECT count(*) FROM generate_series(1, 1000000000000)`, "", `[[1]]`, "inconclusive", "timeout"},
+		{`SELECT count(*) FROM generate_series(1, 1000000000000)`, "", `[[1]]`, "inconclusive", ""}, // of time or of memory, whichever ends first,
 		{`SELECT generate_series(1, 100000000)`, "", `[[1]]`, "fail", "wrong_result"},
 		{`SELECT ` + strings.Repeat("(", 20_000) + "1" + strings.Repeat(")", 20_000), "", `[[2]]`, "inconclusive", "too_complex"},
 		{`SELECT count(*) FROM customers`, "", `[[2]]`, "pass", "equal"},
