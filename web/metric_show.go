@@ -162,7 +162,7 @@ func buildMetrics(family metricFamily, m measuring, parts metricParts, choices t
 	api := m.address()
 	api.Set("family", family.key)
 	p := metricsPage{metricParts: parts, Tabs: rateTabs(family.key, m), Filters: metricFilters(family, m, parts.more, choices)}
-	p.Head = ui.Head{Title: family.name, Sub: family.sub + ", " + windowWords(m.f.Window), Actions: append(parts.acts,
+	p.Head = ui.Head{ID: "rates-head", Title: family.name, Sub: family.sub + ", " + windowWords(m.f.Window), Actions: append(parts.acts,
 		ui.Button{Label: "Copy permalink", Icon: ui.IconLink, URL: link, Attrs: templ.Attributes{"data-copy": origin + link}},
 		ui.Button{Label: "Export", Icon: ui.IconDownload, URL: "/v1/metrics/summary?" + api.Encode()})}
 	return p
@@ -205,7 +205,7 @@ func windowWords(w telemetry.Window) string {
 }
 
 func metricFilters(family metricFamily, m measuring, more []ui.Filter, choices telemetry.Choices) ui.FilterBar {
-	bar := ui.FilterBar{Action: "/rates/" + family.key, Region: "figures"}
+	bar := ui.FilterBar{Action: "/rates/" + family.key, Region: "figures", Head: "rates-head"}
 	if !family.fixed {
 		options := []ui.Option{{Value: "task_class,model_version", Label: "task class, model version"}, {Value: "task_class", Label: "task class"}, {Value: "model_version", Label: "model version"},
 			{Value: "template", Label: "template"}, {Value: "version", Label: "assistant version"}, {Value: "env", Label: "environment"}, {Value: "user", Label: "user"}, {Value: "none", Label: "all traffic"}}

@@ -235,7 +235,7 @@ func rateFilters(r eval.Rates, q rateQuery) ui.FilterBar {
 		windows = append([]ui.Option{{Value: "", Label: f.From.Format("2 Jan") + " to " + f.To.Add(-time.Second).Format("2 Jan 2006")}}, windows...)
 		days = ""
 	}
-	bar := ui.FilterBar{Action: "/rates", Region: "rates",
+	bar := ui.FilterBar{Action: "/rates", Region: "rates", Head: "rates-head",
 		Segments: &ui.Segmented{Name: "Metric", Field: "metric", Options: []ui.Segment{
 			{Label: "Hallucination", Value: "hallucination", Current: f.Outcome == eval.Hallucination},
 			{Label: "Not correct", Value: "not_correct", Current: f.Outcome == eval.NotCorrect}}},

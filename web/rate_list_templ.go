@@ -31,7 +31,7 @@ func (p ratesPage) draw() templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = ui.Head{Title: p.Title, Sub: p.Sub, Aside: p.AsOf, Actions: p.Actions}.Draw().Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Head{ID: "rates-head", Title: p.Title, Sub: p.Sub, Aside: p.AsOf, Actions: p.Actions}.Draw().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

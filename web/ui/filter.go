@@ -11,6 +11,7 @@ import (
 // URL says what is shown. It applies at once with JavaScript and with a
 // button without.
 type FilterBar struct {
+	Head     string // the page's head, when it names the window or its links carry the filters
 	Action   string // address of the list
 	Region   string // id of the region that changes
 	Segments *Segmented
@@ -95,7 +96,9 @@ func (f FilterBar) attributes() templ.Attributes {
 	all := swap(f.Action, f.Region)
 	if f.Region != "" {
 		all["hx-trigger"] = "change, submit"
-		all["hx-select-oob"] = "#head" // it names the window, and its links carry the filters
+	}
+	if f.Head != "" {
+		all["hx-select-oob"] = "#" + f.Head
 	}
 	return all
 }

@@ -10,6 +10,7 @@ import (
 // Head is the top of a page: crumbs, title, a sentence, chips; what can be
 // done at the right. Tell is the first sentence of an overview, 24 px.
 type Head struct {
+	ID      string // where filters renew it
 	Crumbs  []Link
 	Title   string
 	Mono    bool // the title is an id
