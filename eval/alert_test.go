@@ -181,8 +181,8 @@ func TestAlertsAreFilteredAndCounted(t *testing.T) {
 		t.Errorf("want %+v, got %+v, %v", want, counts, err)
 	}
 	g.now = g.now.AddDate(0, 0, 31)
-	if counts, _ = g.eval.CountAlerts(ctx, g.engineer); counts.Fired != 0 {
-		t.Errorf("after a month: %+v", counts)
+	if counts, err = g.eval.CountAlerts(ctx, g.engineer); counts.Fired != 0 || err != nil {
+		t.Errorf("after a month: %+v, %v", counts, err)
 	}
 	if _, err := g.eval.CountAlerts(ctx, g.person("Lea Castellanos", auth.Labeler)); fault.Of(err) != fault.Denied {
 		t.Errorf("a labeler: %v", err)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -150,7 +149,9 @@ func claimsLookedFor(evidence json.RawMessage) []templ.Component {
 	if json.Unmarshal(evidence, &e) != nil || len(e.Claims) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(e.Claims, func(a, b claimLine) int { return cmp.Compare(order(a.Found), order(b.Found)) })
+	missing := slices.DeleteFunc(slices.Clone(e.Claims), func(c claimLine) bool { return c.Found })
+	found := slices.DeleteFunc(e.Claims, func(c claimLine) bool { return !c.Found })
+	e.Claims = append(missing, found...)
 	grid := ui.Grid{Caption: ui.CountOf(len(e.Claims), "claim"), Columns: []string{"Claim", "In the context"}}
 	for _, c := range e.Claims[:min(len(e.Claims), claimsShown)] {
 		where := "nowhere"
@@ -167,11 +168,4 @@ func claimsLookedFor(evidence json.RawMessage) []templ.Component {
 		grid.Rows = append(grid.Rows, ui.GridRow{Cells: []ui.Cell{{Text: cut(c.Text, 200)}, {Text: cut(where, 300), Dim: c.Found}}})
 	}
 	return []templ.Component{grid}
-}
-
-func order(found bool) int {
-	if found {
-		return 1
-	}
-	return 0
 }

@@ -18,6 +18,7 @@ import (
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 
+	"assay/validators/nearest"
 	"assay/validators/sandbox"
 )
 
@@ -289,9 +290,9 @@ func unknownCommands(script *syntax.File, source string) []Finding {
 		if name == "" || strings.Contains(name, "/") || defined[name] || interp.IsBuiltin(name) || slices.Contains(commands, name) {
 			continue
 		}
-		nearest := nearestName(name, append(names, commands...))
-		found = append(found, Finding{Kind: "unknown_command", Name: name, Line: int(call.Pos().Line()), Nearest: nearest,
-			Message: fmt.Sprintf("No command %s is known.%s", name, saidNearest(nearest))})
+		near := nearest.Name(name, append(names, commands...))
+		found = append(found, Finding{Kind: "unknown_command", Name: name, Line: int(call.Pos().Line()), Nearest: near,
+			Message: fmt.Sprintf("No command %s is known.%s", name, saidNearest(near))})
 	}
 	return found
 }

@@ -305,8 +305,8 @@
     exists(text) {
       return stringify(parse(text).map(([object, member]) => {
         const o = globalThis[object]
-        if (o === null || (typeof o !== 'object' && typeof o !== 'function')) return [1, []]
-        return [member === '' || member in o ? 1 : 0, member in o ? [] : Object.getOwnPropertyNames(o)]
+        if (o === null || (typeof o !== 'object' && typeof o !== 'function')) return { there: true }
+        return member in o ? { there: true } : { there: false, names: Object.getOwnPropertyNames(o) }
       }))
     },
     globals() { return stringify(Object.getOwnPropertyNames(globalThis)) },

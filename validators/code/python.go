@@ -7,7 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"assay/validators/nearest"
 	"assay/validators/sandbox"
 	"assay/validators/wasm"
 )
@@ -23,6 +25,15 @@ var pythonDriver string
 //
 //go:embed packages_python.txt
 var pythonPackages string
+
+// PythonProgram judges one program in Python. Each has a child of its own.
+var PythonProgram = sandbox.Program{
+	Name:    "python",
+	Prepare: Python.Prepare,
+	Open:    OpenPython,
+	Limits:  sandbox.Limits{Wall: 15 * time.Second, Memory: 3 * guestSpace, Output: 1 << 20},
+	Ahead:   1,
+}
 
 // OpenPython loads the interpreter in the child.
 func OpenPython(files sandbox.Files) (sandbox.Work, error) {
@@ -125,7 +136,6 @@ func (p python) seen(ctx context.Context, out Outcome, g *guest) (Outcome, bool)
 // pythonFinding words what the driver found.
 func pythonFinding(f []any) Finding {
 	finding := Finding{Kind: text(f, 0), Name: text(f, 1), Line: number(f, 2), Nearest: text(f, 3)}
-	nearest := ""
 	if finding.Kind == "package" {
 		finding.Kind = ReasonPackage
 		known := strings.Fields(pythonPackages)
@@ -133,20 +143,18 @@ func pythonFinding(f []any) Finding {
 			finding.Message = fmt.Sprintf("%s is not part of Python and is not installed here.", finding.Name)
 			return finding
 		}
-		finding.Kind, finding.Nearest = "unknown_package", nearestName(finding.Name, known)
+		finding.Kind, finding.Nearest = "unknown_package", nearest.Name(finding.Name, known)
 	}
-	if finding.Nearest != "" {
-		nearest = " The nearest that exists is " + finding.Nearest + "."
-	}
+	hint := saidNearest(finding.Nearest)
 	switch finding.Kind {
 	case "unknown_package":
-		finding.Message = fmt.Sprintf("No package %s is known.%s", finding.Name, nearest)
+		finding.Message = fmt.Sprintf("No package %s is known.%s", finding.Name, hint)
 	case "invented_name", "invented_module":
-		finding.Message = fmt.Sprintf("Python has no %s.%s", finding.Name, nearest)
+		finding.Message = fmt.Sprintf("Python has no %s.%s", finding.Name, hint)
 	case "absent_module":
 		finding.Message = fmt.Sprintf("The module %s is not available in the sandbox.", finding.Name)
 	case "undefined_name":
-		finding.Message = fmt.Sprintf("Nothing defines %s.%s", finding.Name, nearest)
+		finding.Message = fmt.Sprintf("Nothing defines %s.%s", finding.Name, hint)
 	}
 	return finding
 }

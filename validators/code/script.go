@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/tdewolff/parse/v2"
 	"github.com/tdewolff/parse/v2/js"
+
+	"assay/validators/nearest"
 )
 
 // elsewhere are globals of browsers and of Node that a sandbox does not have.
@@ -41,8 +44,8 @@ func lookAtScript(ctx context.Context, in *interpreter, source string) ([]Findin
 		if slices.Contains(globals, name) || slices.Contains(elsewhere, name) || assigned(source, name) {
 			continue
 		}
-		nearest := nearestName(name, append(declared(tree), globals...))
-		found = append(found, Finding{Kind: "undefined_name", Name: name, Line: lineWith(source, name), Nearest: nearest, Message: "Nothing defines " + name + "." + saidNearest(nearest)})
+		near := nearest.Name(name, append(declared(tree), globals...))
+		found = append(found, Finding{Kind: "undefined_name", Name: name, Line: lineWith(source, name), Nearest: near, Message: "Nothing defines " + name + "." + saidNearest(near)})
 	}
 	members, err := inventedMembers(ctx, in, tree, source)
 	return append(members, found...), err
@@ -104,6 +107,12 @@ func (m *members) Enter(n js.INode) js.IVisitor {
 
 func (m *members) Exit(js.INode) {}
 
+// memberAnswer says whether an object has a member, and what it has instead.
+type memberAnswer struct {
+	There bool     `json:"there"`
+	Names []string `json:"names"`
+}
+
 func inventedMembers(ctx context.Context, in *interpreter, tree *js.AST, source string) ([]Finding, error) {
 	m := &members{own: map[string]bool{}}
 	for _, name := range declared(tree) {
@@ -121,36 +130,22 @@ func inventedMembers(ctx context.Context, in *interpreter, tree *js.AST, source 
 	if err != nil {
 		return nil, err
 	}
-	var answers []struct {
-		There int
-		Names []string
-	}
-	var raw [][2]json.RawMessage
-	if err := json.Unmarshal([]byte(said), &raw); err != nil {
-		return nil, err
-	}
-	for _, r := range raw {
-		var a struct {
-			There int
-			Names []string
-		}
-		if json.Unmarshal(r[0], &a.There) != nil || json.Unmarshal(r[1], &a.Names) != nil {
-			return nil, fmt.Errorf("the engine's answer makes no sense")
-		}
-		answers = append(answers, a)
+	var answers []memberAnswer
+	if err := json.Unmarshal([]byte(said), &answers); err != nil || len(answers) != len(m.used) {
+		return nil, fmt.Errorf("the engine's answer makes no sense: %w", errors.Join(err))
 	}
 	var found []Finding
 	for i, a := range answers {
 		object, member := m.used[i][0], m.used[i][1]
-		if a.There == 1 || assigned(source, object+"."+member) {
+		if a.There || assigned(source, object+"."+member) {
 			continue
 		}
-		nearest := nearestName(member, a.Names)
-		if nearest != "" {
-			nearest = object + "." + nearest
+		near := nearest.Name(member, a.Names)
+		if near != "" {
+			near = object + "." + near
 		}
 		name := object + "." + member
-		found = append(found, Finding{Kind: "invented_name", Name: name, Line: lineWith(source, name), Nearest: nearest, Message: "JavaScript has no " + name + "." + saidNearest(nearest)})
+		found = append(found, Finding{Kind: "invented_name", Name: name, Line: lineWith(source, name), Nearest: near, Message: "JavaScript has no " + name + "." + saidNearest(near)})
 	}
 	return found, nil
 }

@@ -69,7 +69,7 @@ func TestClickhouse(t *testing.T) {
 	e := Open(Config{})
 	t.Cleanup(e.Close)
 	if out := judge(t, e, "clickhouse", query.Job{SQL: `SELECT 1`, Rows: json.RawMessage(`[[1]]`)}); out.Reason == ReasonMissing {
-		t.Skip("the engine's library is not installed: ", out.Message)
+		t.Fatal("the engine's library is not installed: ", out.Message)
 	} else if out.Verdict != "pass" {
 		t.Fatalf("got %+v", out)
 	}
@@ -99,7 +99,7 @@ func TestPostgres(t *testing.T) {
 	e := Open(Config{})
 	t.Cleanup(e.Close)
 	if out := judge(t, e, "postgres", query.Job{SQL: `SELECT 1`, Rows: json.RawMessage(`[[1]]`)}); out.Reason == ReasonMissing {
-		t.Skip("no PostgreSQL server is installed: ", out.Message)
+		t.Fatal("no PostgreSQL server is installed: ", out.Message)
 	} else if out.Verdict != "pass" {
 		t.Fatalf("got %+v", out)
 	}
@@ -138,7 +138,7 @@ func TestSessionsFollowEachOtherQuickly(t *testing.T) {
 	t.Cleanup(e.Close)
 	for range 60 {
 		if out := judge(t, e, "postgres", query.Job{SQL: `SELECT 1`, Rows: json.RawMessage(`[[1]]`)}); out.Reason == ReasonMissing {
-			t.Skip("no PostgreSQL server is installed: ", out.Message)
+			t.Fatal("no PostgreSQL server is installed: ", out.Message)
 		} else if out.Verdict != "pass" {
 			t.Fatalf("got %+v", out)
 		}
@@ -163,7 +163,7 @@ func TestAnEngineThatIsWrongIsNotAsked(t *testing.T) {
 	e.all["clickhouse"].canaries = []canary{{"one is two", `SELECT 1`, `[[2]]`, "pass"}}
 	out := judge(t, e, "clickhouse", query.Job{SQL: `SELECT 1`})
 	if out.Reason == ReasonMissing {
-		t.Skip("the engine's library is not installed: ", out.Message)
+		t.Fatal("the engine's library is not installed: ", out.Message)
 	}
 	if out.Verdict != "inconclusive" || out.Reason != ReasonSuspended || !strings.Contains(out.Message, "one is two") {
 		t.Errorf("got %+v", out)

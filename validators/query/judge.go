@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"assay/validators/nearest"
 )
 
 // Limits that hold for every dialect.
@@ -370,14 +372,14 @@ func (j *judge) invented(ctx context.Context, r *Refusal) (Outcome, error) {
 		return j.end(inconclusive, "needs_schema", "Nothing was given that says which tables and columns there are."), nil
 	}
 	what := map[string]string{FindColumn: "column", FindTable: "table", FindFunction: "function"}[r.Kind]
-	nearest := j.nearest(r.Kind, r.Name)
+	near := j.nearest(r.Kind, r.Name)
 	message := fmt.Sprintf("There is no %s %s.", what, r.Name)
-	if nearest != "" {
-		message += fmt.Sprintf(" The nearest real one is %s.", nearest)
+	if near != "" {
+		message += fmt.Sprintf(" The nearest real one is %s.", near)
 	}
 	j.find(Finding{Kind: r.Kind, Message: message, Start: r.Start, End: r.End})
-	if nearest != "" && r.End > r.Start && j.expected() {
-		if err := j.repair(ctx, r.Start, r.End, nearest); err != nil {
+	if near != "" && r.End > r.Start && j.expected() {
+		if err := j.repair(ctx, r.Start, r.End, near); err != nil {
 			return Outcome{}, err
 		}
 	}
@@ -387,16 +389,16 @@ func (j *judge) invented(ctx context.Context, r *Refusal) (Outcome, error) {
 func (j *judge) nearest(kind, name string) string {
 	switch kind {
 	case FindTable:
-		return Nearest(name, j.schema.Tables())
+		return nearest.Name(name, j.schema.Tables())
 	case FindFunction:
-		return Nearest(name, j.db.Functions())
+		return nearest.Name(name, j.db.Functions())
 	}
 	qualifier, column, qualified := strings.Cut(name, ".")
 	if !qualified {
-		return Nearest(name, j.columnsInReach())
+		return nearest.Name(name, j.columnsInReach())
 	}
 	if table := j.tableOf(qualifier); table != "" {
-		if near := Nearest(column, j.schema[table]); near != "" {
+		if near := nearest.Name(column, j.schema[table]); near != "" {
 			return qualifier + "." + near
 		}
 	}

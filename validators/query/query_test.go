@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"assay/validators/nearest"
 )
 
 var shop = Schema{"customers": {"id", "name", "segment"}, "orders": {"id", "customer_id", "gross_total", "placed_on"}}
@@ -84,7 +86,7 @@ func TestResultsAreComparedByRule(t *testing.T) {
 
 func TestTheNearestRealName(t *testing.T) {
 	for invented, want := range map[string]string{"total_net": "gross_total", "custmer_id": "customer_id", "Placed_On": "placed_on", "zzz": ""} {
-		if got := Nearest(invented, shop["orders"]); got != want {
+		if got := nearest.Name(invented, shop["orders"]); got != want {
 			t.Errorf("%s: want %q, got %q", invented, want, got)
 		}
 	}

@@ -1,10 +1,12 @@
-package query
+// Package nearest finds the real name that an invented one most likely meant: a
+// column, a function, a package, a command.
+package nearest
 
 import "strings"
 
-// Nearest returns the real name that an invented one most likely meant, "" when
+// Name returns the real name that an invented one most likely meant, "" when
 // none is near.
-func Nearest(name string, real []string) string {
+func Name(name string, real []string) string {
 	best, score := "", 0.4
 	for _, candidate := range real {
 		if s := likeness(name, candidate); s > score {
@@ -63,7 +65,7 @@ func wordsOf(name string) []string {
 }
 
 // distance counts the letters to change, add, drop or swap with their
-// neighbour (optimal string alignment).
+// neighbour (optimal string alignment; F. Damerau, 1964).
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
