@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"assay/internal/fault"
+	"assay/internal/keyfile"
 	"assay/internal/postgres"
 	"assay/internal/signing"
 )
@@ -203,7 +204,7 @@ func (l *Log) keepOutside(c Checkpoint) error {
 		return fmt.Errorf("keep the checkpoint outside: %w", err)
 	}
 	name := filepath.Join(l.Dir, fmt.Sprintf("%s-%s.note", c.Period.UTC().Format("2006-01-02T15"), c.Kind))
-	if err := writeOnce(name, c.Note, 0o444); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := keyfile.WriteOnce(name, c.Note, 0o444); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("keep the checkpoint outside: %w", err)
 	}
 	return nil

@@ -10,12 +10,11 @@ import (
 	"hash"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"assay/internal/fault"
+	"assay/internal/keyfile"
 )
 
 // Keys is the ring of HMAC keys that seal entries. The newest one seals, all
@@ -78,11 +77,10 @@ func keyOf(secret []byte) key {
 }
 
 func (k *Keys) load() error {
-	files, err := filepath.Glob(filepath.Join(k.dir, "*.mac"))
+	files, err := keyfile.List(k.dir, ".mac")
 	if err != nil {
 		return err
 	}
-	slices.Sort(files) // names begin with a running number
 	var keys []key
 	for _, file := range files {
 		read, err := readKey(file)
@@ -98,18 +96,11 @@ func (k *Keys) load() error {
 }
 
 func readKey(file string) (key, error) {
-	info, err := os.Stat(file)
+	text, err := keyfile.Read(file, "audit key")
 	if err != nil {
 		return key{}, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return key{}, fault.Say(fault.Invalid, "The audit key %s may be read by others; give it mode 0600.", file)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return key{}, err
-	}
-	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	secret, err := hex.DecodeString(text)
 	if err != nil || len(secret) != keyBytes {
 		return key{}, fault.Say(fault.Invalid, "%s is not an audit key.", file)
 	}
@@ -131,18 +122,11 @@ func (k *Keys) rotate(now time.Time) (string, error) {
 }
 
 func (k *Keys) write(fresh key, now time.Time) error {
-	files, err := filepath.Glob(filepath.Join(k.dir, "*.mac"))
+	name, err := keyfile.Next(k.dir, ".mac", fresh.id)
 	if err != nil {
 		return err
 	}
-	slices.Sort(files)
-	next := 1
-	if len(files) > 0 {
-		fmt.Sscanf(filepath.Base(files[len(files)-1]), "%d", &next)
-		next++
-	}
-	name := filepath.Join(k.dir, fmt.Sprintf("%04d-%s.mac", next, fresh.id))
-	if err := writeOnce(name, hex.EncodeToString(fresh.secret)+"\n", 0o600); err != nil {
+	if err := keyfile.WriteOnce(name+".mac", hex.EncodeToString(fresh.secret)+"\n", 0o600); err != nil {
 		return err
 	}
 	log, err := os.OpenFile(filepath.Join(k.dir, "rotations.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -151,20 +135,6 @@ func (k *Keys) write(fresh key, now time.Time) error {
 	}
 	_, err = fmt.Fprintf(log, "%s %s\n", now.UTC().Format(time.RFC3339), fresh.id)
 	return errors.Join(err, log.Close())
-}
-
-// writeOnce writes a file that must not exist yet, whole or not at all.
-func writeOnce(name, text string, mode os.FileMode) error {
-	file, err := os.CreateTemp(filepath.Dir(name), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	_, err = file.WriteString(text)
-	if err := errors.Join(err, file.Chmod(mode), file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return os.Link(file.Name(), name)
 }
 
 func (k *Keys) current() key {

@@ -5,17 +5,15 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/mod/sumdb/note"
 
 	"assay/internal/fault"
+	"assay/internal/keyfile"
 )
 
 // Keys is the ring of one installation. It is safe for concurrent use.
@@ -68,14 +66,12 @@ func Open(dir, name string) (*Keys, error) {
 	return k, k.load()
 }
 
-// load reads every pair of the directory. File names begin with a running
-// number, so the last one is the newest.
+// load reads every pair of the directory.
 func (k *Keys) load() error {
-	files, err := filepath.Glob(filepath.Join(k.dir, "*.key"))
+	files, err := keyfile.List(k.dir, ".key")
 	if err != nil {
 		return err
 	}
-	slices.Sort(files)
 	var pairs []pair
 	for _, file := range files {
 		p, err := read(file, k.name)
@@ -91,18 +87,10 @@ func (k *Keys) load() error {
 }
 
 func read(file, name string) (pair, error) {
-	info, err := os.Stat(file)
+	private, err := keyfile.Read(file, "signing key")
 	if err != nil {
 		return pair{}, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return pair{}, fault.Say(fault.Invalid, "The signing key %s may be read by others; give it mode 0600.", file)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return pair{}, err
-	}
-	private := strings.TrimSpace(string(text))
 	public, err := publicOf(private)
 	if err != nil || !strings.HasPrefix(public, name+"+") {
 		return pair{}, fault.Say(fault.Invalid, "%s is not a signing key of %s.", file, name)
@@ -155,36 +143,14 @@ func (k *Keys) Rotate() (string, error) {
 }
 
 func (k *Keys) write(p pair) error {
-	files, err := filepath.Glob(filepath.Join(k.dir, "*.key"))
+	name, err := keyfile.Next(k.dir, ".key", p.id())
 	if err != nil {
 		return err
 	}
-	slices.Sort(files)
-	next := 1
-	if len(files) > 0 {
-		fmt.Sscanf(filepath.Base(files[len(files)-1]), "%d", &next)
-		next++
-	}
-	name := filepath.Join(k.dir, fmt.Sprintf("%04d-%s", next, p.id()))
-	if err := writeOnce(name+".key", p.private+"\n", 0o600); err != nil {
+	if err := keyfile.WriteOnce(name+".key", p.private+"\n", 0o600); err != nil {
 		return err
 	}
-	return writeOnce(name+".pub", p.public+"\n", 0o644)
-}
-
-// writeOnce writes a file that must not exist yet, whole or not at all, so
-// that another program never reads half a key.
-func writeOnce(name, text string, mode os.FileMode) error {
-	file, err := os.CreateTemp(filepath.Dir(name), ".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	_, err = file.WriteString(text)
-	if err := errors.Join(err, file.Chmod(mode), file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return os.Link(file.Name(), name)
+	return keyfile.WriteOnce(name+".pub", p.public+"\n", 0o644)
 }
 
 func (k *Keys) current() pair {
