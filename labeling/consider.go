@@ -529,13 +529,13 @@ func (c *consideration) addItems(ctx context.Context, add []choice) error {
 		batch.Queue(`
 			INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, prompt_template_id, evidence_version,
 			                   event_time, frame_day, priority_class, design, salt_id, u, rule_id, keep, overlap, impact,
-			                   flags, reasons, title, snapshot, wanted, second_drawn, part)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+			                   flags, reasons, title, snapshot, wanted, second_drawn, part, language)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
 			ON CONFLICT (queue_id, event_id) DO NOTHING`,
 			d.QueueID, d.EventID, candidate.SessionID, candidate.TaskClass, candidate.ModelVersion, candidate.PromptTemplateID, candidate.EvidenceVersion,
 			candidate.EffectiveTime, frameDay(candidate.EffectiveTime), d.PriorityClass, d.Design, d.SaltID, d.U, ch.rule.ID,
 			keepOf(candidate), ch.f.queue.OverlapShare, min(5, max(1, candidate.Impact)),
-			ch.flags, reasonsIn(ch.flags), titleFor(snapshot), text, c.wanted(ch), c.readAgain(ch), d.Part)
+			ch.flags, reasonsIn(ch.flags), titleFor(snapshot), text, c.wanted(ch), c.readAgain(ch), d.Part, languageFor(snapshot))
 		ch.f.added++
 		ch.f.doing(ch.rule.ID).added++
 		c.filled.Added++

@@ -41,6 +41,8 @@ const reserveGold = `
 		JOIN items i ON i.id = g.item_id
 		LEFT JOIN mine m ON m.label = g.label
 		WHERE g.queue_id = $1 AND g.retired_at IS NULL AND i.snapshot IS NOT NULL AND i.removed_at IS NULL
+		  AND (i.language = '' OR i.language = ANY (SELECT unnest(languages) FROM labelers WHERE id = $2)
+		       OR NOT EXISTS (SELECT FROM labelers WHERE id = $2 AND languages <> '{}'))
 		  AND NOT EXISTS (SELECT FROM reservations r WHERE r.item_id = g.item_id AND r.labeler_id = $2)
 		  AND EXISTS (SELECT FROM items WHERE queue_id = $1 AND taken = 0 AND passed_over = 0 AND removed_at IS NULL AND assigned_to IS NULL AND lifted = 0)
 		ORDER BY coalesce(m.n, 0), g.servings, i.u

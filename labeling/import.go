@@ -358,12 +358,12 @@ func (im *importing) census(ctx context.Context, response telemetry.Response, th
 	err = im.tx.QueryRow(ctx, `
 		INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, prompt_template_id, evidence_version,
 		                   event_time, frame_day, priority_class, design, salt_id, u, pi, rule_id, impact,
-		                   flags, reasons, source, title, snapshot)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'census', $11, $12, 1, $13, $14, '[]', '{}', 'import', $15, $16)
+		                   flags, reasons, source, title, snapshot, language)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'census', $11, $12, 1, $13, $14, '[]', '{}', 'import', $15, $16, $17)
 		RETURNING id`,
 		f.queue.ID, response.EventID, response.SessionID, response.TaskClass, response.ModelVersion, response.PromptTemplateID, response.EvidenceVersion,
 		response.EffectiveTime, frameDay(response.EffectiveTime), d.PriorityClass, d.SaltID, d.U, f.rule.ID, min(5, max(1, response.Impact)),
-		titleFor(snapshot), snapshot).Scan(&item.ID)
+		titleFor(snapshot), snapshot, languageFor(snapshot)).Scan(&item.ID)
 	return item, err
 }
 

@@ -33,6 +33,7 @@ type Item struct {
 	Wanted        int
 	Labeled       int
 	AddedAt       time.Time
+	Language      string // ISO 639-1, "" where the text does not say
 
 	Queue       Queue
 	Guide       Guide
@@ -51,7 +52,7 @@ type OwnLabel struct {
 }
 
 const itemColumns = `i.id, i.queue_id, i.event_id, i.session_id, i.task_class, i.model_version, i.event_time, i.priority_class,
-	i.design, i.pi, i.flags, i.title, i.snapshot, i.wanted, i.labeled, i.added_at`
+	i.design, i.pi, i.flags, i.title, i.snapshot, i.wanted, i.labeled, i.added_at, i.language`
 
 // Item returns the item for whoever reads it to label it. People meet items
 // through their queue: one that was never served to the actor is not found.
@@ -79,7 +80,7 @@ func (s *Store) item(ctx context.Context, id int64) (Item, error) {
 	var snapshot []byte
 	err := s.DB.QueryRow(ctx, `SELECT `+itemColumns+` FROM items i WHERE i.id = $1`, id).Scan(
 		&item.ID, &item.QueueID, &item.EventID, &item.SessionID, &item.TaskClass, &item.ModelVersion, &item.EventTime, &item.PriorityClass,
-		&item.Design, &item.Pi, &item.Flags, &item.Title, &snapshot, &item.Wanted, &item.Labeled, &item.AddedAt)
+		&item.Design, &item.Pi, &item.Flags, &item.Title, &snapshot, &item.Wanted, &item.Labeled, &item.AddedAt, &item.Language)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Item{}, fmt.Errorf("item %d: %w", id, fault.NotFound)
 	}

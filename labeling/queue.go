@@ -60,12 +60,7 @@ func (s *Store) Queue(ctx context.Context, actor auth.Actor, slug string) (Queue
 
 // mayReadQueues lets in whoever works in queues, sets them up or watches what
 // comes out of them.
-func mayReadQueues(actor auth.Actor) error {
-	if actor.May(auth.Label) || actor.May(auth.Configure) {
-		return nil
-	}
-	return actor.Require(auth.SeeMeasures)
-}
+func mayReadQueues(actor auth.Actor) error { return actor.Require(auth.ReadQueues) }
 
 func (s *Store) queueBySlug(ctx context.Context, slug string) (Queue, error) {
 	return oneQueue(ctx, s.DB, `slug = $1`, slug)
@@ -236,11 +231,14 @@ func (s *Store) Counts(ctx context.Context, actor auth.Actor, queue Queue) (Coun
 		       (SELECT count(*) FROM touched WHERE mine = 'put_off') AS put_off,
 		       $4::bigint AS done, clock_timestamp() AS database_at
 		FROM untouched, by_hand, held`, queue.ID, labeler, countedTo, known.Done)
-	counts, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Counts])
+	counts, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByNameLax[Counts])
 	if err != nil {
 		return Counts{}, fmt.Errorf("count queue %s: %w", queue.Slug, err)
 	}
-	return counts, nil
+	if labeler != 0 {
+		err = s.separate(ctx, queue, labeler, &counts)
+	}
+	return counts, err
 }
 
 // Remove takes an item out of its queue for good: no rule brings it back.

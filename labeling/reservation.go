@@ -38,13 +38,14 @@ type Counts struct {
 	Reserved   int64      `json:"reserved"`             // held by anybody, this labeler included
 	NextFrees  *time.Time `json:"next_frees,omitempty"` // when the first lease of another labeler ends
 	Another    int64      `json:"waiting_for_another"`  // this labeler had them; they wait for somebody else
+	Beyond     int64      `json:"beyond_skills"`        // wait for somebody with another task class or language
 	PutOff     int64      `json:"put_off"`              // this labeler put them off
 	Done       int64      `json:"done"`                 // have all their labels
 	DatabaseAt time.Time  `json:"-"`                    // the clock that NextFrees is of
 }
 
 // Total is everything that was or is to be labeled in the queue.
-func (c Counts) Total() int64 { return c.Free + c.Reserved + c.Another + c.PutOff + c.Done }
+func (c Counts) Total() int64 { return c.Free + c.Reserved + c.Another + c.Beyond + c.PutOff + c.Done }
 
 // ErrNothingFree is returned when a queue has nothing for this labeler. Counts
 // says why.
@@ -81,6 +82,7 @@ const (
 		WITH next AS (
 			SELECT id FROM items
 			WHERE queue_id = $1 AND lifted >= $4
+			  AND (assigned_to = $2 OR ` + understood + `)
 			  AND (assigned_to IS NOT NULL OR lifted <> 0) AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
 			  AND (assigned_to = $2 OR assigned_to IS NULL)
 			ORDER BY lifted DESC, harm, frame_day DESC, u
@@ -214,8 +216,12 @@ func (s *Store) queueAndHeld(ctx context.Context, slug string, labeler int64, un
 }
 
 func (s *Store) reserveFrom(ctx context.Context, queue Queue, labeler int64, tested bool) (Reservation, error) {
-	if err := s.mayBeServed(ctx, labeler); err != nil {
+	able, err := s.mayBeServed(ctx, labeler)
+	if err != nil {
 		return Reservation{}, err
+	}
+	if !able.Judges(queue.TaskClass) {
+		return Reservation{}, ErrNothingFree
 	}
 	first, second := s.draw(), s.draw()
 	ways := Ways(first, second, queue.MeasurementShare)
@@ -223,7 +229,7 @@ func (s *Store) reserveFrom(ctx context.Context, queue Queue, labeler int64, tes
 		ways = append([]Way{WayGold}, ways...)
 	}
 	ways = append(append([]Way{wayFirst}, ways...), wayLast)
-	r, err := s.tryWays(ctx, queue, labeler, ways)
+	r, err := s.tryWays(ctx, queue, labeler, able, ways)
 	if !errors.Is(err, ErrNothingFree) {
 		return r, err
 	}
@@ -231,12 +237,12 @@ func (s *Store) reserveFrom(ctx context.Context, queue Queue, labeler int64, tes
 	if err != nil || freed == 0 {
 		return Reservation{}, cmpErr(err, ErrNothingFree)
 	}
-	return s.tryWays(ctx, queue, labeler, ways)
+	return s.tryWays(ctx, queue, labeler, able, ways)
 }
 
-func (s *Store) tryWays(ctx context.Context, queue Queue, labeler int64, ways []Way) (Reservation, error) {
+func (s *Store) tryWays(ctx context.Context, queue Queue, labeler int64, able Skills, ways []Way) (Reservation, error) {
 	for _, way := range ways {
-		r, err := s.tryWay(ctx, queue, labeler, way)
+		r, err := s.tryWay(ctx, queue, labeler, able, way)
 		switch {
 		case err == nil:
 			return r, nil
@@ -250,7 +256,7 @@ func (s *Store) tryWays(ctx context.Context, queue Queue, labeler int64, ways []
 	return Reservation{}, ErrNothingFree
 }
 
-func (s *Store) tryWay(ctx context.Context, queue Queue, labeler int64, way Way) (Reservation, error) {
+func (s *Store) tryWay(ctx context.Context, queue Queue, labeler int64, able Skills, way Way) (Reservation, error) {
 	args := []any{queue.ID, labeler, queue.Lease}
 	statement := reserveNext
 	switch way {
@@ -271,6 +277,9 @@ func (s *Store) tryWay(ctx context.Context, queue Queue, labeler int64, way Way)
 	case WayLater:
 		statement = reservePutOff
 	}
+	if len(able.Languages) > 0 && slices.Contains([]Way{WayMeasure, WayHarm, WayAnother}, way) {
+		statement = understanding(statement)
+	}
 	rows, _ := s.DB.Query(ctx, statement, args...)
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
 }
@@ -288,7 +297,7 @@ func (s *Store) ReserveItem(ctx context.Context, actor auth.Actor, item int64) (
 	if known, err := s.knows(ctx, labeler, item); err != nil || !known {
 		return Reservation{}, cmpErr(err, fmt.Errorf("reserve item %d: %w", item, fault.NotFound))
 	}
-	if err := s.mayBeServed(ctx, labeler); err != nil {
+	if _, err := s.mayBeServed(ctx, labeler); err != nil {
 		return Reservation{}, err
 	}
 	return reserveItem(ctx, s.DB, labeler, item)

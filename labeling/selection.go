@@ -233,6 +233,9 @@ func (s *Store) statementOf(ctx context.Context, tx pgx.Tx, selection Selection,
 			return "", nil, err
 		}
 		labeler, err := s.labeler(ctx, tx, "person/"+target, "person_id", person)
+		if err == nil {
+			err = mayBeGiven(ctx, tx, labeler, selection.QueueID)
+		}
 		return assignSelected, strconv.FormatInt(labeler, 10), err
 	case "move":
 		from, err := oneQueue(ctx, tx, `id = $1`, selection.QueueID)
@@ -254,10 +257,10 @@ func moveTo(ctx context.Context, tx pgx.Tx, selection int64, target string) erro
 	_, err := tx.Exec(ctx, `
 		INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, prompt_template_id, evidence_version,
 		                   event_time, frame_day, priority_class, design, salt_id, u, rule_id, impact,
-		                   flags, reasons, source, title, snapshot, wanted)
+		                   flags, reasons, source, title, snapshot, wanted, language)
 		SELECT q.id, i.event_id, i.session_id, i.task_class, i.model_version, i.prompt_template_id, i.evidence_version,
 		       i.event_time, i.frame_day, i.priority_class, 'discovery', i.salt_id, i.u, i.rule_id, i.impact,
-		       i.flags, i.reasons, 'hand', i.title, i.snapshot, q.labels_wanted
+		       i.flags, i.reasons, 'hand', i.title, i.snapshot, q.labels_wanted, i.language
 		FROM selection_items c
 		JOIN items i ON i.id = c.item_id
 		JOIN queues q ON q.slug = $2

@@ -127,16 +127,18 @@ func suspend(ctx context.Context, tx pgx.Tx, labeler int64) error {
 	return nil
 }
 
-// mayBeServed refuses a suspended labeler.
-func (s *Store) mayBeServed(ctx context.Context, labeler int64) error {
+// mayBeServed refuses a suspended labeler, and returns what the others can
+// judge.
+func (s *Store) mayBeServed(ctx context.Context, labeler int64) (able Skills, err error) {
 	var since *time.Time
-	if err := s.DB.QueryRow(ctx, `SELECT suspended_at FROM labelers WHERE id = $1`, labeler).Scan(&since); err != nil {
-		return fmt.Errorf("labeler %d: %w", labeler, err)
+	err = s.DB.QueryRow(ctx, `SELECT suspended_at, task_classes, languages FROM labelers WHERE id = $1`, labeler).Scan(&since, &able.TaskClasses, &able.Languages)
+	if err != nil {
+		return able, fmt.Errorf("labeler %d: %w", labeler, err)
 	}
 	if since != nil {
-		return fault.Say(fault.Denied, "Your labeling is suspended since %s. The reason is on your labeler page; a reviewer can end it.", since.UTC().Format("2 January 15:04 UTC"))
+		return able, fault.Say(fault.Denied, "Your labeling is suspended since %s. The reason is on your labeler page; a reviewer can end it.", since.UTC().Format("2 January 15:04 UTC"))
 	}
-	return nil
+	return able, nil
 }
 
 // decisionsAbout lists the decisions about a labeler, newest first.

@@ -130,16 +130,18 @@ func urgent(heads []head, draw float64) []head {
 
 // Summary is a queue in numbers.
 type Summary struct {
-	Queue    Queue
-	Waiting  map[PriorityClass]int64 // free to reserve, by class
-	Another  int64                   // want another labeler than those who had them
-	Reserved int64
-	Done     int64
-	Mine     int64      // labels of the actor that stand
-	Oldest   *time.Time // when the longest waiting came into the queue
-	Median   time.Duration
-	Split    int64   // labelers differ, a reviewer decides
-	PerDay   float64 // labels a day, of the last seven days or since the first
+	Queue     Queue
+	Waiting   map[PriorityClass]int64 // free to reserve, by class
+	Another   int64                   // want another labeler than those who had them
+	Reserved  int64
+	Done      int64
+	Mine      int64      // labels of the actor that stand
+	Oldest    *time.Time // when the longest waiting came into the queue
+	Median    time.Duration
+	Split     int64            // labelers differ, a reviewer decides
+	Able      bool             // the actor judges answers of its task class
+	Languages map[string]int64 // of what is free to reserve; "" where the text does not say
+	PerDay    float64          // labels a day, of the last seven days or since the first
 }
 
 // Free is how many wait.
@@ -163,6 +165,12 @@ func (s *Store) Summaries(ctx context.Context, actor auth.Actor) ([]Summary, err
 			return nil, err
 		}
 	}
+	able := Skills{}
+	if labeler != 0 {
+		if able, err = skillsOf(ctx, s.DB, labeler); err != nil {
+			return nil, err
+		}
+	}
 	list := make([]Summary, len(queues))
 	for i, queue := range queues {
 		known, err := s.numbers(ctx, queue.ID)
@@ -170,7 +178,7 @@ func (s *Store) Summaries(ctx context.Context, actor auth.Actor) ([]Summary, err
 			return nil, fmt.Errorf("numbers of queue %s: %w", queue.Slug, err)
 		}
 		list[i] = known
-		list[i].Queue = queue
+		list[i].Queue, list[i].Able = queue, labeler != 0 && able.Judges(queue.TaskClass)
 		if labeler == 0 {
 			continue
 		}
@@ -197,6 +205,11 @@ func (s *Store) Summary(ctx context.Context, actor auth.Actor, queue Queue) (Sum
 	if err != nil {
 		return known, err
 	}
+	able, err := skillsOf(ctx, s.DB, labeler)
+	if err != nil {
+		return known, err
+	}
+	known.Able = able.Judges(queue.TaskClass)
 	err = s.DB.QueryRow(ctx, `
 		SELECT count(*) FROM reservations WHERE labeler_id = $1 AND queue_id = $2 AND state = 'labeled'`, labeler, queue.ID).Scan(&known.Mine)
 	return known, err
@@ -223,9 +236,9 @@ func (s *Store) countQueue(ctx context.Context, queue int64) (summary Summary, e
 }
 
 func countOf(ctx context.Context, tx pgx.Tx, queue int64) (Summary, error) {
-	summary := Summary{Waiting: map[PriorityClass]int64{}}
+	summary := Summary{Waiting: map[PriorityClass]int64{}, Languages: map[string]int64{}}
 	rows, _ := tx.Query(ctx, `
-		SELECT priority_class,
+		SELECT priority_class, language,
 		       count(*) FILTER (WHERE taken = 0 AND passed_over = 0),
 		       count(*) FILTER (WHERE taken < wanted AND (taken > 0 OR passed_over > 0)),
 		       count(*) FILTER (WHERE taken > labeled),
@@ -233,12 +246,14 @@ func countOf(ctx context.Context, tx pgx.Tx, queue int64) (Summary, error) {
 		       min(added_at) FILTER (WHERE taken = 0 AND passed_over = 0)
 		FROM items
 		WHERE queue_id = $1 AND removed_at IS NULL
-		GROUP BY priority_class`, queue)
+		GROUP BY priority_class, language`, queue)
 	var class PriorityClass
+	var language string
 	var waiting, another, reserved, done int64
 	var oldest *time.Time
-	_, err := pgx.ForEachRow(rows, []any{&class, &waiting, &another, &reserved, &done, &oldest}, func() error {
-		summary.Waiting[class] = waiting
+	_, err := pgx.ForEachRow(rows, []any{&class, &language, &waiting, &another, &reserved, &done, &oldest}, func() error {
+		summary.Waiting[class] += waiting
+		summary.Languages[language] += waiting + another
 		summary.Another += another
 		summary.Reserved += reserved
 		summary.Done += done

@@ -35,6 +35,9 @@ func buildLabelingOverview(actor auth.Actor, rows []queueRow, week labeling.Toda
 	var free, safety int64
 	var best *queueRow
 	for i, row := range rows {
+		if !row.Able {
+			continue // Start would not serve it
+		}
 		free += row.Free()
 		safety += row.Waiting[labeling.Safety]
 		if row.Free() > 0 && (best == nil || row.Waiting[labeling.Safety] > best.Waiting[labeling.Safety]) {

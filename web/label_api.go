@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 
+	"assay/internal/auth"
 	"assay/internal/fault"
 	"assay/labeling"
 )
@@ -24,6 +25,11 @@ type queueAnswer struct {
 	Done     int64                            `json:"done"`
 	Mine     int64                            `json:"mine"`
 	Oldest   *time.Time                       `json:"oldest"`
+
+	// What is free by the language it is written in, "" where its text does not
+	// say; and whether whoever asks judges answers of its task class.
+	Languages map[string]int64 `json:"languages"`
+	Able      bool             `json:"able"`
 }
 
 func (s *site) queuesAPI(c *fiber.Ctx) error {
@@ -38,8 +44,12 @@ func (s *site) queuesAPI(c *fiber.Ctx) error {
 	answer := struct {
 		Queues []queueAnswer `json:"queues"`
 	}{Queues: []queueAnswer{}}
+	program := actorOf(c).Kind == auth.Key && actorOf(c).May(auth.Label)
 	for _, q := range summaries {
-		answer.Queues = append(answer.Queues, queueAnswer{q.Queue, q.Waiting, q.Another, q.Reserved, q.Done, q.Mine, q.Oldest})
+		if program && !q.Able {
+			continue // a program is shown what it may label
+		}
+		answer.Queues = append(answer.Queues, queueAnswer{q.Queue, q.Waiting, q.Another, q.Reserved, q.Done, q.Mine, q.Oldest, q.Languages, q.Able})
 	}
 	return c.JSON(answer)
 }
@@ -54,6 +64,7 @@ type itemAnswer struct {
 	TaskClass    string              `json:"task_class"`
 	ModelVersion string              `json:"model_version,omitempty"`
 	EventTime    time.Time           `json:"event_time"`
+	Language     string              `json:"language"` // ISO 639-1, "" where the text does not say
 	Flags        []labeling.ItemFlag `json:"flags"`
 	Abstained    bool                `json:"abstained"`
 	Prompt       string              `json:"prompt"`
@@ -107,7 +118,7 @@ func (s *site) reserveAPI(c *fiber.Ctx) error {
 func answerItem(item labeling.Item) itemAnswer {
 	answer := itemAnswer{
 		ID: item.ID, EventID: item.EventID, SessionID: item.SessionID, Queue: item.Queue.Slug, TaskClass: item.TaskClass,
-		ModelVersion: item.ModelVersion, EventTime: item.EventTime, Flags: []labeling.ItemFlag{}, Abstained: item.Snapshot.Abstained(),
+		ModelVersion: item.ModelVersion, EventTime: item.EventTime, Language: item.Language, Flags: []labeling.ItemFlag{}, Abstained: item.Snapshot.Abstained(),
 		Prompt: item.Snapshot.Prompt, Response: item.Snapshot.Response, Context: item.Snapshot.Context, Artifact: item.Snapshot.Artifact,
 		Reasons: item.Queue.Reasons, GuideVersion: item.Guide.Version, GuideRule: item.Guide.Rule,
 	}
@@ -399,7 +410,10 @@ const importSchema = `{"type":"object","properties":{"lines":{"type":"integer"},
 	"unlabeled":{"type":"integer"},"format":{"type":"string"},"dry_run":{"type":"boolean"},"rejected":{"type":"array","items":{"type":"object","properties":{"line":{"type":"integer"},"error":{"type":"string"}}}}}}`
 
 var labelingOperations = map[string]operation{
-	"GET /v1/queues": {Summary: "The queues, with what waits in each.", Answers: map[int]content{200: {Words: "queues"}}},
+	"GET /v1/queues": {Summary: "The queues, with what waits in each, by class and language, and whether whoever asks judges its task class.", Answers: map[int]content{200: {Words: "queues"}}},
+	"GET /v1/skills": {Summary: "What whoever asks can judge: only that is reserved for them. An empty list is no limit.",
+		Answers: map[int]content{200: {Words: "task classes and languages", Schema: `{"type":"object","required":["task_classes","languages"],"properties":{
+			"task_classes":{"type":"array","items":{"type":"string"}},"languages":{"type":"array","items":{"type":"string","description":"ISO 639-1"}}}}`}}},
 	"POST /v1/queues/:queue/reserve": {Summary: "The next item for this person, with its reservation; null and the counts that say why when there is none.",
 		Answers: map[int]content{200: {Words: "item, reservation, counts"}}},
 	"GET /v1/items": {Summary: "The items of a session. Nobody's labels are in it.",

@@ -84,7 +84,9 @@ func buildQueues(actor auth.Actor, rows []queueRow, now time.Time) queuesPage {
 	p.Head.Actions = append(p.Head.Actions, ui.Button{Label: "Comparisons", URL: "/comparisons"})
 	var free, widest int64
 	for _, row := range rows {
-		free += row.Free()
+		if row.Able {
+			free += row.Free()
+		}
 		widest = max(widest, row.Free())
 	}
 	p.Start = labels && free > 0
@@ -209,13 +211,39 @@ func (s *site) queuesNext(c *fiber.Ctx) error {
 	}
 	_, r, err := labels.Start(c.UserContext(), actorOf(c))
 	if errors.Is(err, labeling.ErrNothingFree) {
-		s.say(c, "Nothing is free for you in any queue.")
+		words, err := s.whyNothing(c.UserContext(), actorOf(c))
+		if err != nil {
+			return err
+		}
+		s.say(c, words)
 		return s.see(c, "/queues")
 	}
 	if err != nil {
 		return err
 	}
 	return s.see(c, "/items/"+itemID(r.ItemID))
+}
+
+// whyNothing says why Start has nothing for this person, where it is for want
+// of a skill.
+func (s *site) whyNothing(ctx context.Context, actor auth.Actor) (string, error) {
+	words := "Nothing is free for you in any queue."
+	queues, err := s.Labeling.Queues(ctx, actor)
+	if err != nil {
+		return words, err
+	}
+	var beyond int64
+	for _, queue := range queues {
+		counts, err := s.Labeling.Counts(ctx, actor, queue)
+		if err != nil {
+			return words, err
+		}
+		beyond += counts.Beyond
+	}
+	if beyond > 0 {
+		words = "Nothing is free for you: " + ui.CountOf(beyond, "item waits", "items wait") + " for somebody with another task class or language."
+	}
+	return words, nil
 }
 
 // ago is an age as a sentence has it.

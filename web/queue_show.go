@@ -37,6 +37,7 @@ type queuePage struct {
 	Filled     string
 	Try        string // address of a dry run of its rules
 	Adjudge    string
+	Stranded   []string // what waits and nobody here can judge
 }
 
 // queueFilter is what the address of a queue may say.
@@ -93,6 +94,9 @@ func (s *site) queueShow(c *fiber.Ctx) error {
 			return err
 		}
 	}
+	if shown.Stranded, err = labels.Stranded(ctx, actor, queue); err != nil {
+		return err
+	}
 	if shown.Here, err = labels.Here(ctx, actor, queue, midnight(s.now(), s.reader(visitorOf(c)).Zone)); err != nil {
 		return err
 	}
@@ -110,7 +114,7 @@ func (s *site) elsewhere(c *fiber.Ctx, except int64) (*labeling.Summary, error) 
 	}
 	var most *labeling.Summary
 	for i, summary := range summaries {
-		if summary.Queue.ID != except && summary.Free() > 0 && (most == nil || summary.Free() > most.Free()) {
+		if summary.Queue.ID != except && summary.Able && summary.Free() > 0 && (most == nil || summary.Free() > most.Free()) {
 			most = &summaries[i]
 		}
 	}
@@ -132,6 +136,7 @@ type shownQueue struct {
 	Listed      bool
 	Here        []labeling.Worker
 	Elsewhere   *labeling.Summary
+	Stranded    []labeling.Stranded
 	Labels      bool
 	Adjudicates bool
 	Configures  bool
@@ -165,6 +170,12 @@ func buildQueue(q shownQueue, filter queueFilter) queuePage {
 	if len(q.Here) > 0 {
 		p.Here = whoIsHere(q.Here, q.Now)
 	}
+	p.Stranded = strandedWords(q.Queue, q.Stranded, func(part labeling.Stranded) string {
+		if part.LastSeen == nil {
+			return ""
+		}
+		return ", last seen " + ago(q.Now.Sub(*part.LastSeen))
+	})
 	p.Filled = filledBy(q.Queue, q.Rules)
 	if q.Configures {
 		p.Try = "/queues/" + q.Queue.Slug + "/rules"
@@ -212,7 +223,7 @@ func queueStats(q shownQueue) ui.Stats {
 // progressOf says for one person what needs their review, what needs that of
 // others, and what is completed.
 func progressOf(c labeling.Counts) string {
-	return fmt.Sprintf("Needs your review: %s. Needs others’ review: %s. Completed: %s.", ui.Count(c.Free+c.PutOff), ui.Count(c.Another+c.Reserved), ui.Count(c.Done))
+	return fmt.Sprintf("Needs your review: %s. Needs others’ review: %s. Completed: %s.", ui.Count(c.Free+c.PutOff), ui.Count(c.Another+c.Beyond+c.Reserved), ui.Count(c.Done))
 }
 
 func mineOf(summary labeling.Summary) string {
@@ -234,6 +245,9 @@ func buildEmptyQueue(q shownQueue) ui.Empty {
 	}
 	if q.Counts.Another > 0 {
 		why += ", " + ui.Count(q.Counts.Another) + " waiting for another labeler"
+	}
+	if q.Counts.Beyond > 0 {
+		why += ", " + ui.Count(q.Counts.Beyond) + " in a task class or language that is not among your skills"
 	}
 	if q.Counts.PutOff > 0 {
 		why += ", " + ui.Count(q.Counts.PutOff) + " put off by you"

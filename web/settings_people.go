@@ -35,6 +35,7 @@ type personRow struct {
 	Held      string // the roles, in words
 	Roles     []roleBox
 	Proposals []proposalRow
+	Skills    *skillChoice // of whoever may label
 }
 
 type roleBox struct {
@@ -74,6 +75,15 @@ func (s *site) peoplePage(c *fiber.Ctx, link *newLink, form personForm) error {
 		form.Roles = roleBoxes(nil)
 	}
 	p := buildPeople(list, actor, s.steppedUp(actor))
+	if s.Labeling != nil {
+		skills, classes, err := s.Labeling.PeopleSkills(c.UserContext(), actor)
+		if err != nil {
+			return err
+		}
+		for i, one := range list {
+			p.People[i].Skills = chooseSkills(one, skills[one.ID], classes)
+		}
+	}
 	p.Link, p.Added = link, form
 	return s.page(c, ui.Page{Title: "People"}, p.draw())
 }

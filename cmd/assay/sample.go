@@ -108,8 +108,19 @@ func (m *machine) sampleAccounts(ctx context.Context) (map[auth.Role][]auth.Acto
 		for _, role := range p.Roles {
 			accounts[role] = append(accounts[role], actor)
 		}
+		if skills, set := sampleSkills[p.Name]; set {
+			if err := m.product.labeling.SetSkills(ctx, product, p.ID, skills); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return accounts, nil
+}
+
+// sampleSkills are what two of the labelers can judge; the others, everything.
+var sampleSkills = map[string]labeling.Skills{
+	"Noor Haddad": {Languages: []string{"ar", "en"}},
+	"Piet Maes":   {TaskClasses: []string{"spreadsheet_formula", "sql_query", "code_generation", "summarization"}, Languages: []string{"en", "nl"}},
 }
 
 // A day of the sample's labelers: everything that is flagged, and some of the

@@ -36,6 +36,7 @@ const (
 	DisputeLabel     Permission = "dispute_label"     //
 	Adjudicate       Permission = "adjudicate"        // never one's own labels
 	SeeSessions      Permission = "see_sessions"      // redacted text; a labeler only what is reserved or labeled by them
+	ReadQueues       Permission = "read_queues"       // what waits in them, in counts
 	RequestReveal    Permission = "request_reveal"    // a labeler: only of what they may see
 	SeeReveals       Permission = "see_reveals"       // one's own; who decides sees all
 	ApproveReveal    Permission = "approve_reveal"    //
@@ -65,6 +66,7 @@ var granted = map[Permission][]Role{
 	DisputeLabel:     {Reviewer, Engineer, ReleaseManager},
 	Adjudicate:       {Reviewer},
 	SeeSessions:      {Labeler, Reviewer, Engineer, ReleaseManager, Auditor},
+	ReadQueues:       {Labeler, Reviewer, Engineer, ReleaseManager, Auditor},
 	RequestReveal:    {Labeler, Reviewer, Engineer},
 	SeeReveals:       {Labeler, Reviewer, Engineer, ReleaseManager, Auditor},
 	ApproveReveal:    {ReleaseManager, Auditor},
@@ -107,11 +109,11 @@ var Scopes = []Scope{ScopeIngest, ScopeRead, ScopeLabel, ScopeLabeler, ScopeVali
 
 var scoped = map[Scope][]Permission{
 	ScopeIngest:   {SendEvents},
-	ScopeRead:     {SeeSessions, SeeMeasures, SeeHandoffs, CheckGate},
-	ScopeLabel:    {ImportLabels, ExportLabels},
-	ScopeLabeler:  {Label},
+	ScopeRead:     {SeeSessions, SeeMeasures, ReadQueues, SeeHandoffs, CheckGate},
+	ScopeLabel:    {ImportLabels, ExportLabels, ReadQueues},
+	ScopeLabeler:  {Label, ReadQueues},
 	ScopeValidate: {Validate},
-	ScopeHandoff:  {OpenHandoff, SeeHandoffs, CheckGate, Configure},
+	ScopeHandoff:  {OpenHandoff, SeeHandoffs, CheckGate, Configure, ReadQueues},
 	ScopeCheck:    {CheckGate},
 }
 
