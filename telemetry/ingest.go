@@ -93,7 +93,10 @@ func (s *Store) taking(ctx context.Context, actor auth.Actor) (*taking, error) {
 	if err != nil {
 		return nil, unavailable("read the rates of capture", err)
 	}
-	p := s.policy()
+	p, err := s.policyNow(ctx)
+	if err != nil {
+		return nil, unavailable("read the rules of redaction", err)
+	}
 	return &taking{
 		limits: &s.limits,
 		terms:  terms, keyID: keyID, now: s.now().Truncate(time.Millisecond), sealed: sealed,

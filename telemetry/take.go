@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"math/bits"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -23,28 +22,6 @@ const provisionalDays = 3
 
 // forever is the last day ClickHouse's expiry can name: a legal hold.
 var forever = time.Date(2106, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// policies are the two ways text is redacted. What a validator checks keeps
-// its '#': in a formula or a program '#DIV' is no order number.
-type policies struct {
-	once     sync.Once
-	text     *redact.Policy
-	artifact *redact.Policy
-}
-
-func (s *Store) policy() *policies {
-	s.policies.once.Do(func() {
-		s.policies.text = s.Redact
-		if s.Redact == nil {
-			s.policies.text = redact.Assay(nil)
-		}
-		s.policies.artifact = s.policies.text.Without(redact.OrderID)
-	})
-	return &s.policies
-}
-
-// ScrubPolicy names the policy that text is redacted by now, with its version.
-func (s *Store) ScrubPolicy() string { return s.policy().text.Name() }
 
 // taking is everything the events of one request are taken under.
 type taking struct {

@@ -42,6 +42,7 @@ var menu = []ui.Link{
 	{Text: "People", URL: "/settings/people"},
 	{Text: "API keys", URL: "/settings/keys"},
 	{Text: "Capture", URL: "/settings/capture"},
+	{Text: "Redaction", URL: "/settings/redaction"},
 	{Text: "Retention", URL: "/settings/retention"},
 	{Text: "Reveals", URL: "/reveals"},
 	{Text: "Rate cards", URL: "/settings/ratecards"},

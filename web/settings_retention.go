@@ -72,7 +72,7 @@ func (s *site) retentionPage(c *fiber.Ctx, wrong retentionErrors) error {
 	}
 	redacted := ""
 	if s.Telemetry != nil {
-		redacted = s.Telemetry.ScrubPolicy()
+		redacted = s.Telemetry.ScrubPolicy(ctx)
 	}
 	p := buildRetention(policy, proofs, holds, erasures, redacted, s.now())
 	p.May, p.Wrong = actor.May(auth.ManagePeople), wrong

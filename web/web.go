@@ -105,6 +105,9 @@ func routes() []route {
 
 		{"GET", "/settings/capture", may(auth.SeeMeasures).personOnly(), (*site).captureShow},
 		{"POST", "/settings/capture", may(auth.Configure).personOnly(), (*site).captureSet},
+		{"GET", "/settings/redaction", may(auth.SeeMeasures).personOnly(), (*site).redactionShow},
+		{"POST", "/settings/redaction", may(auth.Configure).personOnly(), (*site).redactionSet},
+		{"POST", "/settings/redaction/try", may(auth.SeeMeasures).personOnly(), (*site).redactionTry},
 		{"GET", "/settings/retention", may(auth.SeeRetention).personOnly(), (*site).retentionShow},
 		{"POST", "/settings/retention", may(auth.ManagePeople).afterStepUp(), (*site).retentionSet},
 		{"POST", "/settings/retention/holds", may(auth.ManagePeople).afterStepUp(), (*site).holdPlace},

@@ -108,13 +108,13 @@ func FuzzJSON(f *testing.F) {
 func FuzzJSONStrings(f *testing.F) {
 	f.Add(`"\u0041\ud83d\ude00\ud83d\n\"\\\/"`)
 	f.Add(`"\ud83d\u0041\udc00x"`)
-	p, err := redact.New(redact.Config{Rules: []redact.Rule{{Name: "ALL", Pattern: `.+`}}})
+	p, err := redact.New(redact.Config{Rules: []redact.Rule{{Name: "ALL", Pattern: `.{1,60}`}}})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		var want string
-		if json.Unmarshal([]byte(raw), &want) != nil || strings.ContainsAny(want, "\r\n[{") || want == "" {
+		if json.Unmarshal([]byte(raw), &want) != nil || strings.ContainsAny(want, "\r\n[{") || want == "" || utf8.RuneCountInString(want) > 60 {
 			return
 		}
 		_, findings, err := p.JSON([]byte(raw))

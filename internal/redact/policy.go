@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"assay/internal/fault"
@@ -35,6 +35,17 @@ const (
 // further up stays. What contains others stands above what it may contain.
 var Kinds = []Kind{PEM, JWT, URLCredentials, APIKey, Path, Email, IBAN, Card, SSN, IP, Phone, OrderID}
 
+// Floors are the shares of what is there that is found (recall) and of what
+// is found that is right (precision) which recall_test.go demands of a kind,
+// on 2,000 generated spans or more. Telephone numbers have the lower ones:
+// their forms are those of many other numbers.
+func Floors(kind Kind) (recall, precision float64) {
+	if kind == Phone {
+		return 0.90, 0.85
+	}
+	return 0.98, 0.95
+}
+
 // Finding is one span that was replaced. Start and End are byte offsets in
 // the text that came in, never in the redacted one. Path is set by JSON
 // alone: the RFC 6901 pointer, itself redacted, of the string in which the
@@ -45,20 +56,14 @@ type Finding struct {
 	Path       string
 }
 
-// Rule is one of the operator's own: what Pattern (RE2 syntax, within one
-// line) matches becomes [NAME].
-type Rule struct {
-	Name    string // capitals, digits, underscores: EMPLOYEE_ID
-	Pattern string
-}
-
 // Config is what an operator may set. The zero Config is every kind, no rule
 // of one's own.
 type Config struct {
-	Name  string // "assay-pii-v1" when empty
-	Salt  []byte // keys the ids of paths; without it anyone can guess a path and check
-	Only  []Kind // nil means all
-	Rules []Rule
+	Name    string // "assay-pii-v1" when empty
+	Salt    []byte // keys the ids of paths; without it anyone can guess a path and check
+	Only    []Kind // nil means all
+	Rules   []Rule
+	Version int // of the rules; 0 names them by a hash of themselves
 }
 
 // Policy finds and replaces. It is immutable and safe for concurrent use.
@@ -68,11 +73,6 @@ type Policy struct {
 	only    map[Kind]bool
 	rules   []rule
 	fixture bool // order ids as the fixture scrubber reads them
-}
-
-type rule struct {
-	kind    Kind
-	pattern *regexp.Regexp
 }
 
 const (
@@ -93,11 +93,9 @@ func Delivery() *Policy {
 	return &Policy{name: deliveryName, only: map[Kind]bool{Email: true, OrderID: true}, fixture: true}
 }
 
-var ruleName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,39}$`)
-
 // New makes a policy of an operator's settings. It returns fault.Invalid for
-// a kind that does not exist, a rule whose name or pattern cannot be read, or
-// a pattern that matches the empty string.
+// a kind that does not exist and for a rule that cannot be read or passes the
+// bounds of rule.go.
 func New(c Config) (*Policy, error) {
 	p := &Policy{name: c.Name, salt: slices.Clone(c.Salt)}
 	if p.name == "" {
@@ -112,40 +110,47 @@ func New(c Config) (*Policy, error) {
 		}
 		p.only[kind] = true
 	}
-	print := sha256.New()
-	for _, r := range c.Rules {
-		compiled, err := r.compile()
-		if err != nil {
-			return nil, err
-		}
-		p.rules = append(p.rules, compiled)
-		fmt.Fprintf(print, "%d:%s%d:%s", len(r.Name), r.Name, len(r.Pattern), r.Pattern)
+	var err error
+	if p.rules, err = compileRules(c.Rules); err != nil {
+		return nil, err
 	}
-	if len(p.rules) > 0 {
-		p.name += "+" + hex.EncodeToString(print.Sum(nil)[:4])
+	switch {
+	case c.Version > 0:
+		p.name += "+v" + strconv.Itoa(c.Version)
+	case len(c.Rules) > 0:
+		p.name += "+" + fingerprint(c.Rules)
 	}
 	return p, nil
 }
 
-func (r Rule) compile() (rule, error) {
-	if !ruleName.MatchString(r.Name) {
-		return rule{}, fault.Say(fault.Invalid, "The rule name %q is not written in capitals, digits and underscores.", r.Name)
-	}
-	if slices.Contains(Kinds, Kind(r.Name)) {
-		return rule{}, fault.Say(fault.Invalid, "The rule name %q belongs to the product.", r.Name)
-	}
-	pattern, err := regexp.Compile(r.Pattern)
+// With returns the policy with the rules of an operator beside its own kinds.
+// The version says which of the operator's policies it is, from 1.
+func (p *Policy) With(version int, rules []Rule) (*Policy, error) {
+	compiled, err := compileRules(rules)
 	if err != nil {
-		return rule{}, fault.Say(fault.Invalid, "The pattern of rule %s cannot be read.", r.Name)
+		return nil, err
 	}
-	if pattern.MatchString("") {
-		return rule{}, fault.Say(fault.Invalid, "The pattern of rule %s matches nothing at all, so it would match everywhere.", r.Name)
+	more := *p
+	more.rules = append(slices.Clone(p.rules), compiled...)
+	if version > 0 {
+		more.name += "+v" + strconv.Itoa(version)
 	}
-	return rule{Kind(r.Name), pattern}, nil
+	return &more, nil
+}
+
+func fingerprint(rules []Rule) string {
+	print := sha256.New()
+	for _, r := range rules {
+		for _, part := range append([]string{r.Name, r.Pattern}, r.Words...) {
+			fmt.Fprintf(print, "%d:%s", len(part), part)
+		}
+	}
+	return hex.EncodeToString(print.Sum(nil)[:4])
 }
 
 // Name is the versioned name that goes into scrub_policy. Rules of the
-// operator's own add a hash of themselves, so that a changed rule is seen.
+// operator's own add their version or a hash of themselves, so that a changed
+// rule is seen.
 func (p *Policy) Name() string { return p.name }
 
 func (p *Policy) wants(kind Kind) bool { return p.only == nil || p.only[kind] }

@@ -63,15 +63,9 @@ var class = func() (t [256]charClass) {
 // overlap.
 func (z *scanner) spansOf() []span {
 	z.scan()
+	z.ownRules()
 	if z.disguised || (z.dashes && z.digits) {
 		z.scanPlain()
-	}
-	for _, r := range z.p.rules {
-		for _, at := range r.pattern.FindAllStringIndex(z.s, -1) {
-			if at[0] < at[1] {
-				z.spans = append(z.spans, span{start: at[0], end: at[1], kind: r.kind})
-			}
-		}
 	}
 	if len(z.spans) == 0 {
 		return nil
@@ -171,6 +165,7 @@ func (z *scanner) scanPlain() {
 	}
 	inner := scanner{p: z.p, s: text, key: z.key}
 	inner.scan()
+	inner.ownRules()
 	for _, s := range inner.spans {
 		start, end := origin.start(s.start), origin.end(s.end)
 		mapped := span{start: start, end: end, kind: s.kind}

@@ -33,7 +33,10 @@ func (p *Policy) text(s string, key hint) (string, []Finding) {
 		if spans := z.spansOf(); len(spans) > 0 {
 			line.marks = whole.marksIn(start, end)
 			line.base = whole.origin(start)
-			for len(spans) > 0 {
+			for round := 0; len(spans) > 0; round++ {
+				if round == mostRounds {
+					spans = []span{{start: 0, end: len(strings.TrimRight(line.text, "\r\n")), kind: spans[0].kind}}
+				}
 				line.replace(p, spans)
 				z = scanner{p: p, s: line.text, key: key}
 				spans = z.spansOf()
@@ -53,6 +56,11 @@ func (p *Policy) text(s string, key hint) (string, []Finding) {
 	}
 	return string(append(out, whole.text[copied:]...)), findings
 }
+
+// mostRounds is how often a line is read again. What still finds something
+// then is a rule that follows its own tokens along a line made for it; such a
+// line becomes one token, so that nobody can make it take long.
+const mostRounds = 64
 
 // span is a stretch of the present text that is to become a token.
 type span struct {
@@ -148,16 +156,27 @@ func settle(spans []span) []span {
 			continue
 		}
 		last := &kept[len(kept)-1]
-		if strength(s) < strength(*last) || (strength(s) == strength(*last) && s.end-s.start > last.end-last.start) {
+		if stays(s, *last) {
 			*last = s
 		}
 	}
 	return kept
 }
 
-func strength(s span) int {
-	if i := slices.Index(Kinds, s.kind); i >= 0 {
-		return i
+// stays reports whether a is kept of two that overlap. Between a rule of the
+// operator's own and a kind of ours the longer one: a name within an address
+// goes with the address.
+func stays(a, b span) bool {
+	longer := (a.end - a.start) - (b.end - b.start)
+	ours, theirs := strength(a), strength(b)
+	if longer != 0 && (ours == ownRule) != (theirs == ownRule) {
+		return longer > 0
 	}
-	return -1 // the operator's own rules stand above ours
+	return ours < theirs || (ours == theirs && longer > 0)
+}
+
+const ownRule = -1
+
+func strength(s span) int {
+	return slices.Index(Kinds, s.kind) // ownRule when it is none of them
 }
