@@ -26,6 +26,7 @@ import (
 	"assay/internal/auth/keys"
 	"assay/internal/auth/people"
 	"assay/internal/clickhouse"
+	"assay/internal/fault"
 	"assay/internal/postgres"
 	"assay/internal/redact"
 	"assay/internal/retention"
@@ -70,7 +71,7 @@ func wire(ctx context.Context, at stores, log *slog.Logger) (*product, error) {
 	if p.pool, err = postgres.Open(ctx, at.postgres); err != nil {
 		return nil, err
 	}
-	if p.clickhouse, err = clickhouse.Open(ctx, at.clickhouse); err != nil {
+	if p.clickhouse, err = p.openClickhouse(ctx, at.clickhouse); err != nil {
 		p.pool.Close()
 		return nil, err
 	}
@@ -79,6 +80,18 @@ func wire(ctx context.Context, at stores, log *slog.Logger) (*product, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// openClickhouse does not wait for a ClickHouse that is away: what needs
+// PostgreSQL alone works without it, events are taken into the inbox, and all
+// of it catches up when ClickHouse is back. Only a wrong address is an error.
+func (p *product) openClickhouse(ctx context.Context, dsn string) (driver.Conn, error) {
+	conn, err := clickhouse.Open(ctx, dsn)
+	if err == nil || fault.Of(err) == fault.Invalid || ctx.Err() != nil {
+		return conn, err
+	}
+	p.log.Warn("ClickHouse is away; starting without it", "error", err)
+	return clickhouse.Later(dsn)
 }
 
 func (p *product) build(keysDir string) error {

@@ -23,14 +23,10 @@ const unknownDatabase = 81
 // proves that it answers. A database that is not there yet is made. An error
 // of kind Unavailable may pass; Invalid means the address itself.
 func Open(ctx context.Context, dsn string) (driver.Conn, error) {
-	options, err := clickhouse.ParseDSN(dsn)
+	options, err := options(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("read the ClickHouse address: %w: %w", err, fault.Invalid)
+		return nil, err
 	}
-	if options.Protocol != clickhouse.HTTP {
-		return nil, fault.Say(fault.Invalid, "The ClickHouse address must begin with http:// or https://, since the product speaks HTTP to it.")
-	}
-	setDefaults(options)
 	conn, err := openOptions(ctx, options)
 	if Code(err) == unknownDatabase && options.Auth.Database != "" {
 		if err := makeDatabase(ctx, *options); err != nil {
@@ -39,6 +35,33 @@ func Open(ctx context.Context, dsn string) (driver.Conn, error) {
 		return openOptions(ctx, options)
 	}
 	return conn, err
+}
+
+// Later is Open without waiting for an answer: what is asked of the connection
+// fails as Unavailable until ClickHouse is there, and works from then on.
+func Later(dsn string) (driver.Conn, error) {
+	options, err := options(dsn)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return nil, fmt.Errorf("open ClickHouse: %w", err)
+	}
+	return conn, nil
+}
+
+// options reads an address.
+func options(dsn string) (*clickhouse.Options, error) {
+	options, err := clickhouse.ParseDSN(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read the ClickHouse address: %w: %w", err, fault.Invalid)
+	}
+	if options.Protocol != clickhouse.HTTP {
+		return nil, fault.Say(fault.Invalid, "The ClickHouse address must begin with http:// or https://, since the product speaks HTTP to it.")
+	}
+	setDefaults(options)
+	return options, nil
 }
 
 // setDefaults fills in what the address leaves open.
