@@ -142,6 +142,7 @@ func (s *Store) writeTable(ctx context.Context, table string, block uuid.UUID, r
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"insert_deduplicate":              1,
+		"optimize_on_insert":              0, // the events of a block differ, and readers deduplicate anyhow
 		"insert_deduplication_token":      block.String() + "/" + table,
 		"max_partitions_per_insert_block": 0,
 		"max_execution_time":              120,
