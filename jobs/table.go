@@ -38,6 +38,8 @@ func table(s Stages) []job {
 		on("put traces in order that were named late, or whose text came apart", &gatherTraces{telemetry: s.Telemetry, labeling: s.Labeling}),
 		on("apply rules to what came before them", &backfillRules{labeling: s.Labeling}),
 		every(validateEach, ValidateResponses{}, "put what landed before the validators and let them judge", &validateResponses{telemetry: s.Telemetry, validators: s.Validators}),
+		every(runSchedulesEach, RunSchedules{}, "run the validators' schedules that are due", &runSchedules{telemetry: s.Telemetry, validators: s.Validators}),
+		on("put the responses of a re-run before its validator", &fillRerun{telemetry: s.Telemetry, validators: s.Validators}),
 		every(copyVerdictsEach, validators.Validated{}, "copy verdicts to the telemetry store", &copyVerdicts{telemetry: s.Telemetry, validators: s.Validators}),
 		every(sweepVerdictsEach, SweepVerdicts{}, "forget old trials of canaries that were right", &sweepVerdicts{validators: s.Validators}),
 		every(expireEach, ExpireReservations{}, "give back what closed laptops hold", &expireReservations{labeling: s.Labeling}),

@@ -52,8 +52,12 @@ func (w *validateResponses) Work(ctx context.Context, _ *river.Job[ValidateRespo
 		return err
 	}
 	until := time.Now().Add(validateFor)
+	serving, err := w.validators.Serving(ctx)
+	if err != nil {
+		return err
+	}
 	var errs []error
-	for _, v := range w.validators.Set.All() {
+	for _, v := range serving {
 		errs = append(errs, w.judge(ctx, v.Name, until))
 	}
 	return errors.Join(errs...)
@@ -65,12 +69,12 @@ func (w *validateResponses) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = w.telemetry.Checkable(ctx, auth.Product(), scan.From, scan.To, w.validators.Set.Kinds(), func(ctx context.Context, some []telemetry.Checkable) error {
-		subjects := make([]validators.Subject, len(some))
-		for i, c := range some {
-			subjects[i] = validators.Subject{EventID: c.EventID, SessionID: c.SessionID, TaskClass: c.TaskClass, ModelVersion: c.ModelVersion, Kind: c.ArtifactKind}
-		}
-		_, err := w.validators.Ask(ctx, auth.Product(), validators.OnArrival, subjects)
+	kinds, anyText, err := w.validators.Looks(ctx)
+	if err != nil {
+		return err
+	}
+	err = landed(w.telemetry)(ctx, scan.From, scan.To, kinds, anyText, func(ctx context.Context, some []validators.Subject) error {
+		_, err := w.validators.Ask(ctx, auth.Product(), validators.OnArrival, some)
 		return err
 	})
 	if err != nil {
@@ -79,9 +83,33 @@ func (w *validateResponses) ask(ctx context.Context) error {
 	return w.validators.EndScan(ctx, auth.Product(), scan)
 }
 
+// landed lists what landed in a stretch, as the validators name it.
+func landed(store *telemetry.Store) validators.LandedLister {
+	return func(ctx context.Context, from, to time.Time, kinds []string, anyText bool, each func(context.Context, []validators.Subject) error) error {
+		return store.Checkable(ctx, auth.Product(), from, to, telemetry.Wanted{Kinds: kinds, AnyText: anyText}, handing(each))
+	}
+}
+
+// windowed lists the responses of a window of event time.
+func windowed(store *telemetry.Store) validators.Lister {
+	return func(ctx context.Context, w validators.Window, kinds []string, anyText bool, each func(context.Context, []validators.Subject) error) error {
+		return store.CheckableIn(ctx, auth.Product(), telemetry.CheckableWindow(w), telemetry.Wanted{Kinds: kinds, AnyText: anyText}, handing(each))
+	}
+}
+
+func handing(each func(context.Context, []validators.Subject) error) func(context.Context, []telemetry.Checkable) error {
+	return func(ctx context.Context, some []telemetry.Checkable) error {
+		subjects := make([]validators.Subject, len(some))
+		for i, c := range some {
+			subjects[i] = validators.Subject{EventID: c.EventID, SessionID: c.SessionID, TaskClass: c.TaskClass, ModelVersion: c.ModelVersion, Kind: c.ArtifactKind}
+		}
+		return each(ctx, subjects)
+	}
+}
+
 // judge runs batches of one validator until nothing waits or the time is over.
-// A suspended validator is no failed job: its page says so, and the next run
-// tries its canaries again.
+// A suspended validator is no failed job: its page says so, until a person lifts
+// that.
 func (w *validateResponses) judge(ctx context.Context, name string, until time.Time) error {
 	for time.Now().Before(until) {
 		done, err := w.validators.Batch(ctx, auth.Product(), name, w.read)
@@ -104,8 +132,12 @@ func (w *validateResponses) read(ctx context.Context, events []uuid.UUID) (map[u
 	}
 	inputs := map[uuid.UUID]validators.Input{}
 	for _, r := range responses {
-		if len(r.Artifact) > 0 {
-			inputs[r.EventID] = validators.Input{ID: r.EventID.String(), TaskClass: r.TaskClass, Artifact: r.Artifact, Redacted: r.ArtifactRedacted}
+		in := validators.Input{ID: r.EventID.String(), TaskClass: r.TaskClass, Artifact: r.Artifact, Redacted: r.ArtifactRedacted}
+		if r.Response != "" {
+			in.Text = &validators.Text{Prompt: r.Prompt, Response: r.Response, Context: r.Context}
+		}
+		if in.Text != nil || len(in.Artifact) > 0 {
+			inputs[r.EventID] = in
 		}
 	}
 	return inputs, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 	OnIncident Cause = "incident"
 	OnRun      Cause = "run"
 	OnRequest  Cause = "request"
+	OnRerun    Cause = "rerun"
 )
 
 // Subject is a response that a validator could look at.
@@ -37,27 +39,42 @@ type Subject struct {
 	Kind         string // of its artifact
 }
 
-// Ask puts responses before the validators of their kind. What has a verdict
-// of the current version, or waits for one, is passed over. It returns how
-// many checks were added.
+// Ask puts responses before the validators that want them; what arrives, before
+// those that look at arrivals of its task class. What has a verdict of the
+// current version, or waits for one, is passed over. It returns how many checks
+// were added.
 func (s *Store) Ask(ctx context.Context, actor auth.Actor, cause Cause, subjects []Subject) (int, error) {
 	if err := actor.Require(auth.RunWork); err != nil {
 		return 0, err
 	}
-	set, err := s.set()
+	serving, err := s.Serving(ctx)
 	if err != nil {
 		return 0, err
 	}
+	settings, err := s.settings(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return s.ask(ctx, cause, subjects, func(subject Subject) []Validator {
+		return slices.DeleteFunc(slices.Clone(serving), func(v Validator) bool {
+			return !v.wants(subject) || cause == OnArrival && !settings[v.Name].arrives(subject)
+		})
+	})
+}
+
+// ask puts responses before the validators chosen for each.
+func (s *Store) ask(ctx context.Context, cause Cause, subjects []Subject, chosen func(Subject) []Validator) (int, error) {
 	var events []uuid.UUID
 	var sessions, tasks, models, names, versions []string
-	for _, subject := range subjects {
-		v, ok := set.For(subject.Kind)
-		if !ok {
-			continue
-		}
+	add := func(subject Subject, v Validator) {
 		events, sessions = append(events, subject.EventID), append(sessions, subject.SessionID)
 		tasks, models = append(tasks, subject.TaskClass), append(models, subject.ModelVersion)
 		names, versions = append(names, v.Name), append(versions, v.Version)
+	}
+	for _, subject := range subjects {
+		for _, v := range chosen(subject) {
+			add(subject, v)
+		}
 	}
 	if len(events) == 0 {
 		return 0, nil
@@ -142,13 +159,14 @@ func (s *Store) Batch(ctx context.Context, actor auth.Actor, name string, read R
 	if err := actor.Require(auth.RunWork); err != nil {
 		return Batched{}, err
 	}
-	set, err := s.set()
+	v, err := s.serving(ctx, name)
 	if err != nil {
 		return Batched{}, err
 	}
-	v, err := set.Named(name)
-	if err != nil {
+	if wrong, open, err := s.suspendedNow(ctx, v); err != nil {
 		return Batched{}, err
+	} else if open {
+		return Batched{}, errors.Join(wrong, s.introduce(ctx, v))
 	}
 	held, err := s.hold(ctx, name)
 	if err != nil {
@@ -168,7 +186,7 @@ func (s *Store) Batch(ctx context.Context, actor auth.Actor, name string, read R
 		s.letGo(ctx, held)
 		return b.done, fmt.Errorf("read %d responses to check: %w", len(held), err)
 	}
-	err = b.judge(ctx, held, inputs)
+	err = errors.Join(b.judge(ctx, held, inputs), s.endReruns(ctx))
 	if b.done.Judged > 0 {
 		err = errors.Join(err, s.tell(ctx))
 	}
@@ -188,7 +206,7 @@ func (s *Store) tell(ctx context.Context) error {
 
 // introduce tries the canaries of a version that has not been tried here, so
 // that its card can say whether it serves before anything arrives for it, and
-// those of a suspended one, so that it serves again once it is mended.
+// those of a suspended one, so that its card says when it would answer again.
 func (s *Store) introduce(ctx context.Context, v Validator) error {
 	var idle bool
 	err := s.DB.QueryRow(ctx, `
@@ -197,7 +215,7 @@ func (s *Store) introduce(ctx context.Context, v Validator) error {
 	if err != nil || !idle {
 		return err
 	}
-	_, err = s.vouch(ctx, v, 0)
+	_, err = s.try(ctx, v)
 	return err
 }
 
@@ -216,7 +234,8 @@ func (s *Store) hold(ctx context.Context, validator string) ([]check, error) {
 		WHERE id IN (
 			SELECT id FROM checks
 			WHERE validator = $1 AND dead_at IS NULL AND (held_until IS NULL OR held_until < clock_timestamp())
-			ORDER BY id
+			AND (rerun_id IS NULL OR EXISTS (SELECT FROM reruns r WHERE r.id = rerun_id AND r.state IN ('listing', 'running')))
+			ORDER BY rerun_id IS NOT NULL, id -- what arrives goes before what is judged again
 			LIMIT $3
 			FOR UPDATE SKIP LOCKED
 		)
@@ -300,11 +319,10 @@ func (b *batch) judgeOne(ctx context.Context, c check, inputs map[uuid.UUID]Inpu
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	in, there := inputs[c.EventID]
-	if !there || len(in.Artifact) == 0 {
+	in := inputs[c.EventID].as(b.validator)
+	if len(in.Artifact) == 0 {
 		b.count(func(d *Batched) { d.Gone++ })
-		_, err := b.store.DB.Exec(ctx, `DELETE FROM checks WHERE id = $1`, c.ID)
-		return err
+		return b.store.gone(ctx, c)
 	}
 	verdict, keptFrom, err := b.verdict(ctx, in)
 	if ctx.Err() != nil {
@@ -351,6 +369,17 @@ func (b *batch) verdict(ctx context.Context, in Input) (Verdict, *int64, error) 
 	return verdict, nil, err
 }
 
+// gone ends a check whose text is no more.
+func (s *Store) gone(ctx context.Context, c check) error {
+	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if err := settle(ctx, tx, c.ID, 0); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM checks WHERE id = $1`, c.ID)
+		return err
+	})
+}
+
 // trouble notes that infrastructure failed. After too often the check is dead
 // and stays with its reason, to be looked at and asked again.
 func (s *Store) trouble(ctx context.Context, c check, cause error) error {
@@ -372,18 +401,31 @@ func (s *Store) record(ctx context.Context, c check, v Verdict, keptFrom *int64,
 		var id int64
 		err := tx.QueryRow(ctx, `
 			INSERT INTO verdicts (event_id, session_id, task_class, model_version, validator, version, verdict, reason,
-			                      input_hash, sandbox, limits, elapsed_ms, kept_from, round_id, cause, asked_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, nullif($14, 0), $15, $16)
+			                      input_hash, sandbox, limits, elapsed_ms, kept_from, round_id, cause, asked_at, rerun_id)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::bigint, nullif($14, 0), $15, $16,
+			       (SELECT rerun_id FROM checks WHERE id = $17)
+			WHERE $13::bigint IS NULL OR NOT EXISTS ( -- it stands already
+				SELECT FROM (
+					SELECT version, input_hash FROM verdicts WHERE event_id = $1 AND validator = $5 ORDER BY id DESC LIMIT 1
+				) standing
+				WHERE version = $6 AND input_hash = $9
+			)
 			ON CONFLICT ON CONSTRAINT verdicts_once DO NOTHING
 			RETURNING id`, c.EventID, c.SessionID, c.TaskClass, c.ModelVersion, v.Validator, v.Version, v.Verdict, v.Reason,
-			v.InputHash, v.Sandbox, limits, v.ElapsedMS, keptFrom, round, c.Cause, c.AskedAt).Scan(&id)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("record a verdict on %s: %w", c.EventID, err)
+			v.InputHash, v.Sandbox, limits, v.ElapsedMS, keptFrom, round, c.Cause, c.AskedAt, c.ID).Scan(&id)
+		switch {
+		case err == nil:
+			err = s.recordTexts(ctx, tx, id, v)
+		case errors.Is(err, pgx.ErrNoRows):
+			err = tx.QueryRow(ctx, `
+				SELECT max(id) FROM verdicts
+				WHERE event_id = $1 AND validator = $2 AND version = $3 AND input_hash = $4`, c.EventID, v.Validator, v.Version, v.InputHash).Scan(&id)
 		}
 		if err == nil {
-			if err := s.recordTexts(ctx, tx, id, v); err != nil {
-				return fmt.Errorf("record a verdict on %s: %w", c.EventID, err)
-			}
+			err = settle(ctx, tx, c.ID, id)
+		}
+		if err != nil {
+			return fmt.Errorf("record a verdict on %s: %w", c.EventID, err)
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM checks WHERE id = $1`, c.ID)
 		return err

@@ -51,13 +51,6 @@ func (c Card) Right() int {
 	return n
 }
 
-// Suspension is why a validator says nothing.
-type Suspension struct {
-	Since     time.Time // the first wrong round after the last right one
-	DoubtFrom time.Time // when its canaries were last right
-	Canary    Tried     // the first that was answered wrongly
-}
-
 // ReasonCount counts the verdicts with a reason.
 type ReasonCount struct {
 	Reason string
@@ -69,18 +62,18 @@ const (
 	slotTakes = 10 * time.Minute
 )
 
-// Cards returns the card of every validator of this program, in the order of
-// the set.
+// Cards returns the card of every validator that serves: the program's in the
+// order of the set, then the operator's own.
 func (s *Store) Cards(ctx context.Context, actor auth.Actor) ([]Card, error) {
 	if err := actor.Require(auth.SeeMeasures); err != nil {
 		return nil, err
 	}
-	set, err := s.set()
+	serving, err := s.Serving(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var cards []Card
-	for _, v := range set.All() {
+	for _, v := range serving {
 		card, err := s.card(ctx, v)
 		if err != nil {
 			return nil, fmt.Errorf("card of %s: %w", v.Name, err)
@@ -95,11 +88,7 @@ func (s *Store) Card(ctx context.Context, actor auth.Actor, name string) (Card, 
 	if err := actor.Require(auth.SeeMeasures); err != nil {
 		return Card{}, err
 	}
-	set, err := s.set()
-	if err != nil {
-		return Card{}, err
-	}
-	v, err := set.Named(name)
+	v, err := s.serving(ctx, name)
 	if err != nil {
 		return Card{}, err
 	}
@@ -139,15 +128,20 @@ func (s *Store) Examine(ctx context.Context, actor auth.Actor) (int, error) {
 	if set.engines != nil {
 		set.engines.Forget()
 	}
+	serving, err := s.Serving(ctx)
+	if err != nil {
+		return 0, err
+	}
 	suspended := 0
-	for _, v := range set.All() {
-		_, err := s.vouch(ctx, v, 0)
+	for _, v := range serving {
 		var wrong Suspended
-		switch {
-		case errors.As(err, &wrong):
-			suspended++
-		case err != nil:
+		if _, err := s.try(ctx, v); err != nil && !errors.As(err, &wrong) {
 			return suspended, err
+		}
+		if _, open, err := s.suspendedNow(ctx, v); err != nil {
+			return suspended, err
+		} else if open {
+			suspended++
 		}
 	}
 	return suspended, nil
@@ -167,28 +161,20 @@ func (s *Store) card(ctx context.Context, v Validator) (Card, error) {
 }
 
 func (s *Store) readRounds(ctx context.Context, c *Card) error {
-	var passed bool
 	err := s.DB.QueryRow(ctx, `
-		SELECT passed, tried, at,
+		SELECT tried, at,
 		       (SELECT min(began_at) FROM canary_rounds WHERE validator = $1 AND version = $2 AND passed)
 		FROM canary_rounds
 		WHERE validator = $1 AND version = $2
 		ORDER BY id DESC
-		LIMIT 1`, c.Name, c.Version).Scan(&passed, &c.Tried, &c.TriedAt, &nullTime{&c.Since})
+		LIMIT 1`, c.Name, c.Version).Scan(&c.Tried, &c.TriedAt, &nullTime{&c.Since})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
-	if err != nil || passed {
+	if err != nil {
 		return err
 	}
-	round := Round{Tried: c.Tried}
-	c.Suspended = &Suspension{}
-	c.Suspended.Canary, _ = round.Wrong()
-	return s.DB.QueryRow(ctx, `
-		SELECT min(began_at), min(doubt_from) FROM canary_rounds
-		WHERE validator = $1 AND NOT passed
-		AND id > coalesce((SELECT max(id) FROM canary_rounds WHERE validator = $1 AND passed), 0)`,
-		c.Name).Scan(&c.Suspended.Since, &c.Suspended.DoubtFrom)
+	return s.readSuspension(ctx, c)
 }
 
 // nullTime leaves a time zero where the database has none.

@@ -206,11 +206,16 @@ func formulaOnFixture(in Input) (artifact json.RawMessage, o Opinion, missing bo
 // ask gives a program a job and reads its answer; done is false when the
 // opinion says already why there is none.
 func ask(ctx context.Context, box Sandbox, p sandbox.Program, job, answer any) (o Opinion, done bool, err error) {
+	return askWithin(ctx, box, p, sandbox.Limits{}, job, answer)
+}
+
+// askWithin is ask with limits of the caller's; a zero one is the program's.
+func askWithin(ctx context.Context, box Sandbox, p sandbox.Program, limits sandbox.Limits, job, answer any) (o Opinion, done bool, err error) {
 	input, err := json.Marshal(job)
 	if err != nil {
 		return Opinion{Verdict: Inconclusive, Reason: ReasonInput, Message: "The input is not JSON."}, false, nil
 	}
-	r, err := box.Run(ctx, sandbox.Job{Program: p.Name, Input: input})
+	r, err := box.Run(ctx, sandbox.Job{Program: p.Name, Input: input, Limits: limits})
 	if err != nil {
 		return Opinion{}, false, err
 	}

@@ -22,6 +22,8 @@ type Validator struct {
 	Version string // of the check and, behind a plus, of its engines: "1.0.0+sqlite-3_53_4"
 	Says    string // what it does and rests on, for its card
 	Kinds   []string
+	Scope   Scope // of those that read whole responses
+	Own     bool  // the operator's
 	Limits  sandbox.Limits
 	// Canaries are inputs whose verdict is known. All are tried before a batch.
 	Canaries []Canary
@@ -72,7 +74,7 @@ func all(engines *dialect.Engines) []Validator {
 
 // programs are what a child of the sandbox can be.
 func programs() []sandbox.Program {
-	return append([]sandbox.Program{textProgram, formulaProgram, sqliteProgram, fixtureProgram}, codePrograms()...)
+	return append([]sandbox.Program{textProgram, formulaProgram, sqliteProgram, fixtureProgram}, append(codePrograms(), scriptPrograms()...)...)
 }
 
 // Main is the sandbox's child when this program was started as one, and then
@@ -161,6 +163,7 @@ func (s *Set) Capabilities(ctx context.Context) (sandbox.Capabilities, error) {
 // that is none (fault.Invalid); whatever an engine could not find out is
 // inconclusive.
 func (s *Set) Check(ctx context.Context, v Validator, in Input) (Verdict, error) {
+	in = in.as(v)
 	kind, err := in.Kind()
 	if err != nil {
 		return Verdict{}, err

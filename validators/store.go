@@ -128,7 +128,7 @@ func (s *Store) Validate(ctx context.Context, actor auth.Actor, name string, in 
 	if err != nil {
 		return Verdict{}, err
 	}
-	v, err := set.Choose(name, in)
+	v, err := s.choose(ctx, set, name, in)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -155,12 +155,20 @@ func (s *Store) Validate(ctx context.Context, actor auth.Actor, name string, in 
 	return verdict, err
 }
 
+// choose is Set.Choose among all that serve.
+func (s *Store) choose(ctx context.Context, set *Set, name string, in Input) (Validator, error) {
+	if _, err := set.Named(name); name == "" || err == nil {
+		return set.Choose(name, in)
+	}
+	return s.serving(ctx, name)
+}
+
 // trusted vouches for a validator, in words for who asked.
 func (s *Store) trusted(ctx context.Context, v Validator, within time.Duration) error {
 	_, err := s.vouch(ctx, v, within)
 	var suspended Suspended
 	if errors.As(err, &suspended) {
-		return fault.Say(fault.Unavailable, "The validator %s is suspended: it answered a canary wrongly, and says nothing until it answers all of them.", v.Name)
+		return fault.Say(fault.Unavailable, "The validator %s is suspended: it answered a canary wrongly, and says nothing until a person lifts that.", v.Name)
 	}
 	return err
 }
@@ -190,8 +198,14 @@ func (s *Store) kept(ctx context.Context, v Validator, hash string) (Verdict, in
 
 // vouch tries the validator's canaries unless they were right within the given
 // time, and returns the id of the round that vouches for what it says next.
-// A wrong answer is recorded and returned as Suspended.
+// A wrong answer suspends the validator; until that is lifted, Suspended is the
+// error, whatever its canaries say now.
 func (s *Store) vouch(ctx context.Context, v Validator, within time.Duration) (int64, error) {
+	if wrong, open, err := s.suspendedNow(ctx, v); err != nil {
+		return 0, err
+	} else if open {
+		return 0, wrong
+	}
 	if within > 0 {
 		var id int64
 		err := s.DB.QueryRow(ctx, `
@@ -202,6 +216,11 @@ func (s *Store) vouch(ctx context.Context, v Validator, within time.Duration) (i
 			return id, err
 		}
 	}
+	return s.try(ctx, v)
+}
+
+// try tries the canaries now and records what came of it.
+func (s *Store) try(ctx context.Context, v Validator) (int64, error) {
 	round, err := s.Set.TryCanaries(ctx, v)
 	if err != nil {
 		return 0, err
@@ -234,10 +253,16 @@ func (s *Store) recordRound(ctx context.Context, round Round) (int64, error) {
 			return id, err
 		}
 	}
-	err = s.DB.QueryRow(ctx, `
-		INSERT INTO canary_rounds (validator, version, sandbox, passed, tried, doubt_from)
-		VALUES ($1, $2, $3, $4, $5, CASE WHEN NOT $4 THEN
-			coalesce((SELECT max(at) FROM canary_rounds WHERE validator = $1 AND passed), clock_timestamp()) END)
-		RETURNING id`, round.Validator, round.Version, round.Sandbox, round.Passed(), tried).Scan(&id)
+	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `
+			INSERT INTO canary_rounds (validator, version, sandbox, passed, tried, doubt_from)
+			VALUES ($1, $2, $3, $4, $5, CASE WHEN NOT $4 THEN
+				coalesce((SELECT max(at) FROM canary_rounds WHERE validator = $1 AND passed), clock_timestamp()) END)
+			RETURNING id`, round.Validator, round.Version, round.Sandbox, round.Passed(), tried).Scan(&id)
+		if err != nil {
+			return err
+		}
+		return s.suspendOrReplace(ctx, tx, round, id)
+	})
 	return id, err
 }

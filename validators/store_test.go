@@ -207,8 +207,14 @@ func TestABrokenSandboxSuspendsAndWritesNothing(t *testing.T) {
 				t.Error("what was said before cannot be read")
 			}
 			s.Set = whole
+			if _, err := s.Batch(t.Context(), product, "formula", read); !errors.As(err, &suspended) {
+				t.Errorf("mended, and nobody lifted it: %v", err)
+			}
+			if err := s.Lift(t.Context(), engineer, "formula", "the sandbox was mended"); err != nil {
+				t.Fatal(err)
+			}
 			if done, err := s.Batch(t.Context(), product, "formula", read); err != nil || done.Judged != 2 {
-				t.Errorf("mended: %+v %v", done, err)
+				t.Errorf("lifted: %+v %v", done, err)
 			}
 		})
 	}

@@ -32,8 +32,38 @@ type Input struct {
 	// it was stored: a fail may then be the redaction's.
 	Redacted bool `json:"-"`
 
+	// Text is the response the artifact belongs to, for validators that read
+	// whole responses; nil: there is only the artifact.
+	Text *Text `json:"-"`
+
 	fixture *held         // the fixture the artifact names, where it was found
 	within  time.Duration // of a canary that must be late: it need not be for long
+}
+
+// Text is a response as it was kept: what was asked, what was answered, and on
+// what it had to rely.
+type Text struct {
+	Prompt   string   `json:"prompt,omitempty"`
+	Response string   `json:"response"`
+	Context  []string `json:"context,omitempty"`
+}
+
+// as is the input in the shape that a validator reads: the whole response for
+// those that read one.
+func (in Input) as(v Validator) Input {
+	if in.Text == nil || !v.readsText() {
+		return in
+	}
+	artifact, err := json.Marshal(struct {
+		Kind string `json:"kind"`
+		*Text
+		Artifact json.RawMessage `json:"artifact,omitempty"`
+	}{kindResponse, in.Text, in.Artifact})
+	if err != nil {
+		return in // an artifact that is no JSON is refused where it is read
+	}
+	in.Artifact, in.Expected, in.Text = artifact, nil, nil
+	return in
 }
 
 // maxInput is the largest input that is looked at, in bytes.
@@ -81,7 +111,8 @@ func ReadInput(text []byte) (Input, error) {
 	return in, nil
 }
 
-// Kind is what the artifact says it is: formula, sql, code, text or tools.
+// Kind is what the artifact says it is: formula, sql, code, text, tools, or
+// response, which validators of the operator's own read.
 func (in Input) Kind() (string, error) {
 	var a struct {
 		Kind string `json:"kind"`
