@@ -119,7 +119,7 @@ func buildValidators(cards []validators.Card, against map[string]accord, tier sa
 		verdicts += c.Verdicts()
 		inconclusive += c.Inconclusive
 		if c.Suspended != nil {
-			p.Suspended = append(p.Suspended, suspendedBanner(c, now, &ui.Link{Text: "See the canary", URL: "/validators/" + c.Name + "#canaries"}))
+			p.Suspended = append(p.Suspended, suspendedBanner(c, now, &ui.Link{Text: "See why, and lift it", URL: "/validators/" + c.Name + "#suspended"}))
 		}
 	}
 	p.Sub = "No verdict in 24 hours."
@@ -260,7 +260,7 @@ func (s *site) validatorsExamine(c *fiber.Ctx) error {
 	if suspended == 0 {
 		s.say(c, "Every canary was answered as it must be.")
 	} else {
-		s.say(c, ui.CountOf(suspended, "validator")+" suspended.")
+		s.say(c, ui.CountOf(suspended, "validator")+" suspended. A person lifts that on its page.")
 	}
 	return s.see(c, "/validators")
 }
@@ -277,7 +277,7 @@ func (s *site) validatorOverview(ctx context.Context, actor auth.Actor) (overvie
 	var part overview
 	for _, c := range cards {
 		part.Needs = append(part.Needs, need{Urgency: today, Mark: ui.MarkFail, Title: "The validator " + c.Name + " is suspended",
-			Text: fmt.Sprintf("It answered the canary “%s” %s. Until it answers all of them it writes no verdict.", c.Suspended.Canary.Name, c.Suspended.Canary.Got),
+			Text: fmt.Sprintf("It answered the canary “%s” %s. It writes no verdict until you lift that.", c.Suspended.Canary.Name, c.Suspended.Canary.Got),
 			Act:  "Open", URL: "/validators/" + c.Name})
 	}
 	if len(cards) > 0 {

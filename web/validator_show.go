@@ -33,6 +33,8 @@ type validatorPage struct {
 	Canaries     ui.Table
 	CanariesNote string
 	CanariesFoot templ.Component
+	Work         workPart
+	Silence      *suspendedPart // nil: it never was suspended
 }
 
 func (s *site) validatorShow(c *fiber.Ctx) error {
@@ -50,6 +52,12 @@ func (s *site) validatorShow(c *fiber.Ctx) error {
 		return err
 	}
 	p := buildValidator(card, against[card.Name+" "+card.Version], s.now())
+	if p.Work, err = s.work(ctx, actor, card.Name); err != nil {
+		return err
+	}
+	if p.Silence, err = s.suspension(ctx, actor, card, s.now()); err != nil {
+		return err
+	}
 	return s.page(c, ui.Page{Title: card.Name, Nav: "validators"}, p.draw())
 }
 

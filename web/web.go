@@ -166,6 +166,17 @@ func routes() []route {
 		{"GET", "/fixtures/:fixture", may(auth.SeeMeasures).personOnly(), (*site).fixtureShow},
 		{"PUT", "/v1/fixtures/:fixture", may(auth.Configure), (*site).fixturePutAPI},
 		{"GET", "/validators/:validator", may(auth.SeeMeasures).personOnly(), (*site).validatorShow},
+		{"POST", "/validators/:validator/lift", may(auth.Configure).personOnly(), (*site).validatorLift},
+		{"POST", "/validators/:validator/arrival", may(auth.Configure).personOnly(), (*site).arrivalSet},
+		{"POST", "/validators/:validator/schedules", may(auth.Configure).personOnly(), (*site).scheduleAdd},
+		{"POST", "/validator-schedules/:schedule", may(auth.Configure).personOnly(), (*site).scheduleTurn},
+		{"GET", "/validators/:validator/rerun", may(auth.Configure).personOnly(), (*site).rerunAskShow},
+		{"POST", "/validators/:validator/reruns", may(auth.Configure).personOnly(), (*site).rerunAsk},
+		{"GET", "/reruns/:rerun", may(auth.SeeMeasures).personOnly(), (*site).rerunShow},
+		{"POST", "/reruns/:rerun", may(auth.Configure).personOnly(), (*site).rerunTurn},
+		{"POST", "/v1/validators/:validator/reruns", may(auth.Configure), (*site).rerunAskAPI},
+		{"GET", "/v1/reruns/:rerun", may(auth.SeeMeasures), (*site).rerunGetAPI},
+		{"POST", "/v1/reruns/:rerun/:act", may(auth.Configure), (*site).rerunTurnAPI},
 		{"POST", "/v1/validate", may(auth.Validate), (*site).validateAPI},
 
 		// Audit.
