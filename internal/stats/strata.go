@@ -37,8 +37,12 @@ const (
 	thinBad    = 1
 	// MOVER-Wilson is right while one stratum carries most of the traffic, as
 	// the random one does within a task class. Over strata of like weight (five
-	// task classes at once) its lower limits add up too small: with 3 to 20 even
-	// strata of 20 to 200 labels it covered 85 to 95 %, the hull 94 to 98 %.
+	// task classes at once, or a queue with rules of its own) it keeps the skew
+	// of each, where the skew of their sum is smaller: the lower limit lies too
+	// near and the upper too far. With 3 to 20 even strata of 20 to 200 labels it
+	// covered 88 to 95 %; the score interval of the sum covered 94.5 to 98 %,
+	// and is a tenth narrower than the hull with Wilson on the effective size,
+	// which covered up to 99 %.
 	dominance = 0.75
 )
 
@@ -49,11 +53,12 @@ const (
 // Days with fewer than ten labels are joined with the days beside them; a
 // stratum without labels is read as its declared neighbour, and one without
 // such is left out: then Coverage is below 1, the estimate speaks of the
-// covered part, and Worst of the whole. Where the heaviest stratum is thin,
-// Thin is set; there, and where no stratum carries three quarters of the
-// traffic, the interval is the hull of this one and Wilson on the effective
-// size. With OfWindow a stratum labeled to the last item contributes no width. Normal-theory intervals are never used: they covered 24 % where 95 %
-// was meant.
+// covered part, and Worst of the whole. Where no stratum carries three quarters
+// of the traffic the interval is the score interval of the sum instead. Where
+// the heaviest stratum is thin, Thin is set, and the interval is the hull with
+// Wilson on the effective size. With OfWindow a stratum labeled to the last
+// item contributes no width. Normal-theory intervals are never used: they
+// covered 24 % where 95 % was meant.
 func Stratified(strata []Stratum, about Variance, level float64) (Estimate, error) {
 	if err := firstOf(checkStrata(strata), checkLevel("level", level)); err != nil {
 		return Estimate{}, err
@@ -91,7 +96,10 @@ func stratified(strata []Stratum, about Variance, level float64) (Estimate, join
 		e.Thin = true
 		e.because(ReasonThin)
 	}
-	if e.Thin || cells.even() {
+	if cells.even() {
+		e.Interval = sumScore(cells.covered, weights, e.Value, z, level, about)
+	}
+	if e.Thin {
 		e.Interval = e.Interval.hull(wilson(e.Value, e.EffectiveN, z, level))
 	}
 	if single {
@@ -420,6 +428,32 @@ func mover(cells []cell, weights []float64, z, level float64, about Variance) (f
 		above += square(weights[i] * (limits.High - rate))
 	}
 	return clamp(p, 0, 1), Interval{max(0, p-math.Sqrt(below)), min(1, p+math.Sqrt(above)), level}
+}
+
+// sumScore is Wilson's interval for a weighted sum of shares: all rates θ with
+// (p-θ)² ≤ z²·V(θ). The variance moves with θ by the third moment over the
+// variance, V(θ) ≈ V + (θ-p)·μ₃/V, along the direction in which the strata
+// change least (as in Kott & Liu 2009, Int. Stat. Rev. 77:251, there for one
+// side); for a single stratum that is Wilson's own slope, (1-2p)/n. Both
+// moments are of smoothed rates, (k+½)/(n+1), so that a stratum without a bad
+// label still has a spread; without that it covered 93 % where 95 % was meant.
+func sumScore(cells []cell, weights []float64, p, z, level float64, about Variance) Interval {
+	var variance, third float64
+	for i, c := range cells {
+		if about == OfWindow && c.census() {
+			continue
+		}
+		n := c.size()
+		q := (c.rate()*n + 0.5) / (n + 1)
+		variance += square(weights[i]) * q * (1 - q) / n
+		third += weights[i] * square(weights[i]/n) * q * (1 - q) * (1 - 2*q)
+	}
+	if variance == 0 {
+		return Interval{p, p, level}
+	}
+	shift := z * z / 2 * third / variance
+	half := math.Sqrt(z*z*variance + shift*shift)
+	return Interval{clamp(p+shift-half, 0, p), clamp(p+shift+half, p, 1), level}
 }
 
 // variance is Σ W²(1-f)p(1-p)/(n-1) over cells joined until they have two

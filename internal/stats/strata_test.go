@@ -2,6 +2,7 @@ package stats
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -287,6 +288,63 @@ func TestMoverCoverage(t *testing.T) {
 		if got < tt.want-.02 || got > tt.want+.02 {
 			t.Errorf("n=%v p=%v: covered %.1f %%, want about %.1f %%", tt.n, tt.p, 100*got, 100*tt.want)
 		}
+	}
+}
+
+// Strata of like weight: several task classes at once, or a queue of which a
+// rule takes half. The interval is to cover in at least 94 of 100 runs, and
+// where labels are plenty in no more than 98.
+func TestTheScoreIntervalOfASumCoversAndNoMore(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		each   int       // labels of a stratum
+		weight []float64 // of the strata
+		p      []float64
+		plenty bool
+	}{
+		{"half and half", 1000, []float64{.5, .5}, []float64{.03, .05}, true},
+		{"seven tenths", 200, []float64{.7, .3}, []float64{.03, .2}, true},
+		{"three", 100, []float64{1, 1, 1}, []float64{.05, .02, .1}, true},
+		{"five, one worse", 200, []float64{1, 1, 1, 1, 1}, []float64{.3, .02, .1, .03, .02}, true},
+		{"five with few labels", 50, []float64{1, 1, 1, 1, 1}, []float64{.03, .03, .03, .03, .03}, false},
+		{"ten with few labels", 20, []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, []float64{.1, .02, .1, .02, .1, .02, .1, .02, .1, .02}, false},
+	} {
+		rng := rand.New(rand.NewPCG(17, 18))
+		truth, total := 0.0, sum(tt.weight)
+		for h, w := range tt.weight {
+			truth += w / total * tt.p[h]
+		}
+		runs, covered := runs(3000, 40_000), 0
+		for range runs {
+			var strata []Stratum
+			for h, w := range tt.weight {
+				bad := 0.0
+				for range tt.each {
+					bad += indicator(rng.Float64() < tt.p[h])
+				}
+				strata = append(strata, Stratum{Name: fmt.Sprint(h), Population: int(w / total * 1e6), Labeled: tt.each, Bad: bad})
+			}
+			if must(Stratified(strata, OfProcess, .95)).Contains(truth) {
+				covered++
+			}
+		}
+		got := float64(covered) / float64(runs)
+		t.Logf("%s: %.1f %%", tt.name, 100*got)
+		if got < .94 || tt.plenty && got > .98 {
+			t.Errorf("%s: covered %.1f %%, want 94 to 98", tt.name, 100*got)
+		}
+	}
+}
+
+// Of one stratum the score interval of a sum is Wilson's, but for the rate
+// that is smoothed.
+func TestTheScoreIntervalOfOneStratumIsNearlyWilsons(t *testing.T) {
+	c := cell{part: part{population: 1e6, labeled: 2000, bad: 100}}
+	c.parts = []part{c.part}
+	got := sumScore([]cell{c}, []float64{1}, .05, twoSidedZ(.95), .95, OfProcess)
+	want := must(Wilson(100, 2000, .95))
+	if math.Abs(got.Low-want.Low) > 2e-4 || math.Abs(got.High-want.High) > 2e-4 {
+		t.Errorf("want about %v, got %v", want, got)
 	}
 }
 

@@ -120,3 +120,71 @@ func TestTwoPhaseCovers(t *testing.T) {
 		t.Errorf("consensus of the checked is %.4f: this no longer shows the bias", consensus)
 	}
 }
+
+// What a first reader says of n responses, and what the second found of all
+// that was called bad and of m of the rest.
+func readTwice(rng *rand.Rand, n, m int, rate, finds, alarms float64) ([]Stratum, []SecondReading) {
+	var second []SecondReading
+	var good []float64
+	bad := 0.0
+	for range n {
+		truth := rng.Float64() < rate
+		said := rng.Float64() < alarms
+		if truth {
+			said = rng.Float64() < finds
+		}
+		if !said {
+			good = append(good, indicator(truth))
+			continue
+		}
+		bad++
+		second = append(second, SecondReading{Stratum: "random", FirstBad: true, P: 1, Final: indicator(truth)})
+	}
+	rng.Shuffle(len(good), func(i, j int) { good[i], good[j] = good[j], good[i] })
+	for _, truth := range good[:m] {
+		second = append(second, SecondReading{Stratum: "random", P: float64(m) / float64(len(good)), Final: truth})
+	}
+	return []Stratum{{Name: "random", Population: 100_000, Labeled: n, Bad: bad}}, second
+}
+
+// From ten second readings of "good" on the corrected interval holds the truth;
+// with five it does so too rarely. That of first labels depends on how good the
+// readers are.
+func TestSecondReadingsCorrectFromTenOn(t *testing.T) {
+	type coverage struct{ first, corrected float64 }
+	simulate := func(n, m int, rate, finds, alarms float64) coverage {
+		rng := rand.New(rand.NewPCG(61, uint64(n+m)))
+		runs := runs(1000, 8000)
+		var c coverage
+		for range runs {
+			strata, second := readTwice(rng, n, m, rate, finds, alarms)
+			c.first += indicator(must(Stratified(strata, OfProcess, .95)).Contains(rate))
+			c.corrected += indicator(must(TwoPhase(strata, second, OfProcess, .95)).Contains(rate))
+		}
+		return coverage{c.first / float64(runs), c.corrected / float64(runs)}
+	}
+	for _, readers := range []struct {
+		name                string
+		rate, finds, alarms float64
+		poor                bool
+	}{
+		{"good", .05, .90, .01, false},
+		{"careless", .10, .80, .02, false},
+		{"suspicious", .02, .90, .05, true},
+		{"blind to much", .10, .60, .01, true},
+	} {
+		for _, m := range []int{10, 30, 100} {
+			c := simulate(600, m, readers.rate, readers.finds, readers.alarms)
+			t.Logf("%s readers, %d of 600 read again: first labels cover in %.1f %%, corrected in %.1f %%", readers.name, m, 100*c.first, 100*c.corrected)
+			if c.corrected < .915 {
+				t.Errorf("%s readers, %d read again: the corrected interval covers in %.1f %%", readers.name, m, 100*c.corrected)
+			}
+			if readers.poor && c.first > .5 {
+				t.Errorf("%s readers: first labels were to fail and cover in %.1f %%", readers.name, 100*c.first)
+			}
+		}
+	}
+	if c := simulate(600, 5, .10, .80, .02); c.corrected > .915 {
+		t.Errorf("five would be enough: %.1f %%", 100*c.corrected)
+	}
+}
