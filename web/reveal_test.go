@@ -19,15 +19,15 @@ import (
 )
 
 // newVaultWorld is a world in which raw text is sealed, with one event of it.
-func newVaultWorld(t *testing.T) (w *world, event uuid.UUID) {
+func newVaultWorld(t *testing.T, more ...func(*world)) (w *world, event uuid.UUID) {
 	t.Helper()
 	keyset, err := vault.OpenKeyset(filepath.Join(t.TempDir(), "vault"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w = newWorld(t, func(w *world) {
+	w = newWorld(t, append([]func(*world){func(w *world) {
 		w.stages.Telemetry = &telemetry.Store{DB: w.pool, Clickhouse: clickhousetest.Database(t), Clock: w.clock.now, Vault: &vault.Vault{DB: w.pool, KEK: keyset}}
-	})
+	}}, more...)...)
 	b := w.program(auth.ScopeIngest)
 	terms := telemetry.OpenTerms
 	terms.Consent, terms.Capture = telemetry.ConsentFull, telemetry.CaptureRaw

@@ -25,6 +25,7 @@ type redactionPage struct {
 	Note     string // which version stands in the form
 	Form     redactionForm
 	Rules    []ruleRow
+	TryHint  string
 	Trouble  string
 	Tried    *triedText
 }
@@ -89,6 +90,10 @@ func (s *site) redactionPage(c *fiber.Ctx, version int, typed *redactionForm, tr
 		return err
 	}
 	p.May, p.Trouble = actorOf(c).May(auth.Configure), trouble
+	p.TryHint = "Redacted by the rules in force."
+	if p.May {
+		p.TryHint = "Redacted by the rules as they stand in the form, in force or not."
+	}
 	if typed != nil {
 		p.Form, p.Note = *typed, ""
 		p.Rules = typed.rows()
