@@ -161,9 +161,11 @@ func (s *Store) Unread(ctx context.Context, actor auth.Actor) (int, error) {
 		return 0, nil
 	}
 	var n int
-	err := s.DB.QueryRow(ctx, `SELECT count(*) FROM notices WHERE person_id = $1 AND read_at IS NULL`, actor.ID).Scan(&n)
+	err := s.DB.QueryRow(ctx, unreadQuery, actor.ID).Scan(&n)
 	return n, err
 }
+
+const unreadQuery = `SELECT count(*) FROM notices WHERE person_id = $1 AND read_at IS NULL`
 
 // ReadNotices marks what concerns an item as read by the actor; 0 is all.
 func (s *Store) ReadNotices(ctx context.Context, actor auth.Actor, item int64) error {

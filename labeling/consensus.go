@@ -97,43 +97,59 @@ func readingsOf(ctx context.Context, tx pgx.Tx, item int64) ([]Reading, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Reading])
 }
 
-// said returns the readings, what a reviewer decided, "" for nothing, and what
-// decides about a second reading, in one round trip.
-func said(ctx context.Context, tx pgx.Tx, item int64) (readings []Reading, adjudicated string, known reading, err error) {
-	batch := &pgx.Batch{}
-	batch.Queue(readingsQuery, item).Query(func(rows pgx.Rows) error {
-		readings, err = pgx.CollectRows(rows, pgx.RowToStructByName[Reading])
+// spoken is what settles an item: the readings, what a reviewer decided, "" for
+// nothing, and what decides about a second reading.
+type spoken struct {
+	readings    []Reading
+	adjudicated string
+	known       reading
+}
+
+// queue asks for what was said of the item, in a batch.
+func (said *spoken) queue(batch *pgx.Batch, item int64) {
+	batch.Queue(readingsQuery, item).Query(func(rows pgx.Rows) (err error) {
+		said.readings, err = pgx.CollectRows(rows, pgx.RowToStructByName[Reading])
 		return err
 	})
 	batch.Queue(`
 		SELECT coalesce((SELECT label FROM adjudications WHERE item_id = $1 ORDER BY revision DESC LIMIT 1), '')`, item).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&adjudicated)
+		return row.Scan(&said.adjudicated)
 	})
-	batch.Queue(readingQuery, item).QueryRow(known.scan)
-	return readings, adjudicated, known, tx.SendBatch(ctx, batch).Close()
+	batch.Queue(readingQuery, item).QueryRow(said.known.scan)
 }
 
 // settle brings the item, its consensus and the outbox up to the labels that
-// stand now, together with whatever else the caller puts into the same batch.
-// The caller holds the item's lock.
-func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID, also ...func(*pgx.Batch)) (Consensus, error) {
-	readings, adjudicated, known, err := said(ctx, tx, item)
-	if err != nil {
+// stand now. The caller holds the item's lock.
+func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID) (Consensus, error) {
+	var said spoken
+	batch := &pgx.Batch{}
+	said.queue(batch, item)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
 	}
-	c := Decide(readings, adjudicated)
-	third := adjudicated == "" && WantsThird(readings)
-	overlap, sampled := overlapOf(c.FirstReading, known)
-	batch := &pgx.Batch{}
-	for _, add := range also {
-		add(batch)
+	batch = &pgx.Batch{}
+	c, _ := said.settle(batch, item, event)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
 	}
+	return c, nil
+}
+
+// settle puts what follows from what was said of the item into a batch, and
+// says whether that gives it all its labels once the batch has run.
+func (said spoken) settle(batch *pgx.Batch, item int64, event uuid.UUID) (c Consensus, done *bool) {
+	c, done = Decide(said.readings, said.adjudicated), new(bool)
+	third := said.adjudicated == "" && WantsThird(said.readings)
+	overlap, sampled := overlapOf(c.FirstReading, said.known)
 	batch.Queue(`
 		UPDATE items
 		SET labeled = $2,
 		    wanted = greatest(wanted, $3),
 		    done_at = CASE WHEN $2 >= greatest(wanted, $3) THEN coalesce(done_at, clock_timestamp()) END
-		WHERE id = $1`, item, c.Readings, wantedFor(third, overlap, adjudicated))
+		WHERE id = $1
+		RETURNING labeled >= wanted`, item, c.Readings, wantedFor(third, overlap, said.adjudicated)).QueryRow(func(row pgx.Row) error {
+		return row.Scan(done)
+	})
 	batch.Queue(`
 		INSERT INTO consensus AS c (item_id, event_id, label, method, first_reading, readings, revision, first_label, first_at,
 		                            second_probability, second_due, votes)
@@ -148,12 +164,9 @@ func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID, also ..
 		    readings = EXCLUDED.readings, revision = c.revision + 1, decided_at = clock_timestamp(),
 		    first_label = coalesce(c.first_label, EXCLUDED.first_label),
 		    first_at = coalesce(c.first_at, EXCLUDED.first_at)`,
-		item, event, c.Label, c.Method, c.FirstReading, c.Readings, sampled, overlap.Probability, overlap.Due, votes(readings))
+		item, event, c.Label, c.Method, c.FirstReading, c.Readings, sampled, overlap.Probability, overlap.Due, votes(said.readings))
 	batch.Queue(`INSERT INTO label_outbox (item_id) VALUES ($1)`, item)
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
-	}
-	return c, nil
+	return c, done
 }
 
 // wantedFor is how many labelers an item needs at least, by what they have said.

@@ -55,25 +55,11 @@ const reserveGold = `
 		    retired_why = CASE WHEN servings + 1 >= ` + goldServings + ` THEN 'served often enough' ELSE '' END
 		WHERE id = (SELECT gold_id FROM next)
 	)
-	INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, purpose, number)
-	SELECT id, $1, $2, clock_timestamp() + $3, 'gold',
+	INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, opened_at, purpose, number)
+	SELECT id, $1, $2, clock_timestamp() + $3, ` + opened + `, 'gold',
 	       coalesce((SELECT max(number) FROM reservations r WHERE r.labeler_id = $2 AND r.queue_id = $1) + 1, 1)
 	FROM next
 	RETURNING ` + reservationColumns
-
-// settle brings the item up to its labels. An answer to gold reaches neither a
-// consensus nor the telemetry store; it says something of its labeler alone.
-func (sub submission) settle(ctx context.Context, tx pgx.Tx, label string, also func(*pgx.Batch)) (Consensus, error) {
-	if sub.Purpose == forCount {
-		return settle(ctx, tx, sub.ItemID, sub.EventID, also)
-	}
-	batch := &pgx.Batch{}
-	also(batch)
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return Consensus{}, fmt.Errorf("settle item %d: %w", sub.ItemID, err)
-	}
-	return Consensus{Label: label}, doubt(ctx, tx, sub.LabelerID)
-}
 
 // doubt keeps whether everything the labeler says is read a second time, after
 // each answer to gold.

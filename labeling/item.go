@@ -64,14 +64,20 @@ func (s *Store) Item(ctx context.Context, actor auth.Actor, id int64) (Item, err
 	if err != nil {
 		return Item{}, err
 	}
-	if known, err := s.knows(ctx, labeler, id); err != nil || !known {
-		return Item{}, cmpErr(err, fmt.Errorf("item %d: %w", id, fault.NotFound))
+	var item Item
+	batch := &pgx.Batch{}
+	s.queueItem(batch, labeler, id, &item)
+	if err := s.DB.SendBatch(ctx, batch).Close(); err != nil {
+		return Item{}, itemTrouble(id, err)
 	}
-	item, err := s.item(ctx, id)
-	if err != nil {
-		return Item{}, err
+	return item, nil
+}
+
+func itemTrouble(id int64, err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("item %d: %w", id, fault.NotFound)
 	}
-	return s.withOwn(ctx, labeler, item)
+	return fmt.Errorf("item %d: %w", id, err)
 }
 
 // item reads the row, its queue and its guide.
@@ -87,11 +93,8 @@ func (s *Store) item(ctx context.Context, id int64) (Item, error) {
 	if err != nil {
 		return Item{}, fmt.Errorf("item %d: %w", id, err)
 	}
-	if len(snapshot) > 0 {
-		item.HasSnapshot = true
-		if err := json.Unmarshal(snapshot, &item.Snapshot); err != nil {
-			return Item{}, fmt.Errorf("snapshot of item %d: %w", id, err)
-		}
+	if err := item.readSnapshot(snapshot); err != nil {
+		return Item{}, fmt.Errorf("item %d: %w", id, err)
 	}
 	if item.Queue, err = s.queueByID(ctx, item.QueueID); err != nil {
 		return Item{}, err
@@ -100,51 +103,107 @@ func (s *Store) item(ctx context.Context, id int64) (Item, error) {
 	return item, err
 }
 
-// withOwn adds what the labeler has to do with the item.
-func (s *Store) withOwn(ctx context.Context, labeler int64, item Item) (Item, error) {
-	rows, _ := s.DB.Query(ctx, `
-		SELECT `+reservationColumns+` FROM reservations
-		WHERE item_id = $1 AND labeler_id = $2 AND state = 'held' AND lease_until > clock_timestamp()`, item.ID, labeler)
-	held, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
-	switch {
-	case err == nil:
-		item.Reservation = &held
-	case !errors.Is(err, pgx.ErrNoRows):
-		return Item{}, err
-	}
-	if item.Mine, err = s.ownLabel(ctx, labeler, item.ID); err != nil {
-		return Item{}, err
-	}
-	draft, err := s.draftOf(ctx, labeler, item.ID)
-	switch {
-	case err == nil:
-		item.Draft = &draft
-	case fault.Of(err) != fault.NotFound:
-		return Item{}, err
-	}
-	err = s.DB.QueryRow(ctx, `
-		SELECT coalesce(max(number), 1) FROM reservations WHERE item_id = $1 AND labeler_id = $2`, item.ID, labeler).Scan(&item.Number)
-	return item, err
+// servedItem is an item with all that its labeler has to do with it: one row,
+// none when it was never served to them.
+const servedItem = `
+	SELECT ` + itemColumns + `,
+	       served.number,
+	       held.id, held.token, held.number, held.reserved_at, held.lease_until,
+	       own.id, own.label, own.reasons, own.spans, own.confidence, own.correction, own.note, own.labeled_at, own.revision,
+	       d.body, d.page, d.refused, d.saved_at
+	FROM items i
+	JOIN LATERAL (
+		SELECT coalesce(max(number), 1) AS number, count(*) AS times
+		FROM reservations WHERE item_id = i.id AND labeler_id = $1) AS served ON served.times > 0
+	LEFT JOIN reservations held
+	       ON held.item_id = i.id AND held.labeler_id = $1 AND held.state = 'held' AND held.lease_until > clock_timestamp()
+	LEFT JOIN LATERAL (
+		SELECT l.id, l.label, l.reasons, l.spans, coalesce(l.confidence, '') AS confidence,
+		       coalesce(t.correction, '') AS correction, coalesce(t.note, '') AS note, l.labeled_at, l.revision
+		FROM labels l LEFT JOIN label_texts t ON t.label_id = l.id
+		WHERE l.item_id = i.id AND l.labeler_id = $1
+		ORDER BY l.revision DESC
+		LIMIT 1) AS own ON true
+	LEFT JOIN drafts d ON d.item_id = i.id AND d.labeler_id = $1
+	WHERE i.id = $2`
+
+// queueItem asks for an item, its queue, its guide and what the labeler has to
+// do with it, in a batch. The batch fails with pgx.ErrNoRows when it was never
+// served to them.
+func (s *Store) queueItem(batch *pgx.Batch, labeler, id int64, item *Item) {
+	batch.Queue(servedItem, labeler, id).QueryRow(func(row pgx.Row) error { return item.scanServed(row, labeler) })
+	batch.Queue(`SELECT `+queueColumns+` FROM queues WHERE id = (SELECT queue_id FROM items WHERE id = $1)`, id).Query(func(rows pgx.Rows) (err error) {
+		item.Queue, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Queue])
+		return err
+	})
+	batch.Queue(`
+		SELECT `+guideColumns+` FROM guides
+		WHERE task_class = (SELECT task_class FROM items WHERE id = $1)
+		ORDER BY version DESC
+		LIMIT 1`, id).Query(func(rows pgx.Rows) (err error) {
+		item.Guide, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Guide])
+		item.Guide = item.Guide.withShipped()
+		return err
+	})
 }
 
-func (s *Store) ownLabel(ctx context.Context, labeler, item int64) (*OwnLabel, error) {
-	var own OwnLabel
-	var label *string
-	err := s.DB.QueryRow(ctx, `
-		SELECT l.id, l.label, l.reasons, l.spans, coalesce(l.confidence, ''), coalesce(t.correction, ''), coalesce(t.note, ''), l.labeled_at, l.revision
-		FROM labels l LEFT JOIN label_texts t ON t.label_id = l.id
-		WHERE l.item_id = $1 AND l.labeler_id = $2
-		ORDER BY l.revision DESC
-		LIMIT 1`, item, labeler).Scan(&own.ID, &label, &own.Answer.Reasons, &own.Answer.Spans, &own.Answer.Confidence,
-		&own.Answer.Correction, &own.Answer.Note, &own.LabeledAt, &own.Revision)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && label == nil {
-		return nil, nil
+func (item *Item) scanServed(row pgx.Row, labeler int64) error {
+	var snapshot []byte
+	var held struct {
+		id, number    *int64
+		token         *uuid.UUID
+		at, leaseEnds *time.Time
 	}
+	var own struct {
+		id                           *int64
+		label                        *string
+		confidence, correction, note *string
+		at                           *time.Time
+		revision                     *int
+		reasons                      []string
+		spans                        []Span
+	}
+	var draft struct {
+		body          *Answer
+		page, refused *string
+		at            *time.Time
+	}
+	err := row.Scan(
+		&item.ID, &item.QueueID, &item.EventID, &item.SessionID, &item.TaskClass, &item.ModelVersion, &item.EventTime, &item.PriorityClass,
+		&item.Design, &item.Pi, &item.Flags, &item.Title, &snapshot, &item.Wanted, &item.Labeled, &item.AddedAt, &item.Language,
+		&item.Number,
+		&held.id, &held.token, &held.number, &held.at, &held.leaseEnds,
+		&own.id, &own.label, &own.reasons, &own.spans, &own.confidence, &own.correction, &own.note, &own.at, &own.revision,
+		&draft.body, &draft.page, &draft.refused, &draft.at)
 	if err != nil {
-		return nil, fmt.Errorf("own label of item %d: %w", item, err)
+		return err
 	}
-	own.Answer.Label = *label
-	return &own, nil
+	if held.id != nil {
+		item.Reservation = &Reservation{
+			ID: *held.id, Token: *held.token, ItemID: item.ID, QueueID: item.QueueID, LabelerID: labeler,
+			Number: int(*held.number), ReservedAt: *held.at, LeaseUntil: *held.leaseEnds,
+		}
+	}
+	if own.label != nil {
+		item.Mine = &OwnLabel{ID: *own.id, LabeledAt: *own.at, Revision: *own.revision, Answer: Answer{
+			Label: *own.label, Reasons: own.reasons, Spans: own.spans, Confidence: *own.confidence, Correction: *own.correction, Note: *own.note,
+		}}
+	}
+	if draft.body != nil {
+		item.Draft = &Draft{Answer: *draft.body, Page: *draft.page, Refused: *draft.refused, SavedAt: *draft.at}
+	}
+	return item.readSnapshot(snapshot)
+}
+
+func (item *Item) readSnapshot(snapshot []byte) error {
+	if len(snapshot) == 0 {
+		return nil
+	}
+	item.HasSnapshot = true
+	if err := json.Unmarshal(snapshot, &item.Snapshot); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
 }
 
 // Complete brings the events around the response into the snapshot of an item
@@ -306,38 +365,64 @@ func (s *Store) Rail(ctx context.Context, actor auth.Actor, queue Queue) (Rail, 
 	if err != nil {
 		return Rail{}, err
 	}
-	rows, _ := s.DB.Query(ctx, `
-		WITH mine AS (
-			SELECT DISTINCT ON (item_id) item_id, state, id, number, ended_at, lease_until
-			FROM reservations
-			WHERE labeler_id = $1 AND queue_id = $2
-			  AND id > coalesce((SELECT id FROM reservations WHERE labeler_id = $1 AND queue_id = $2 ORDER BY id DESC OFFSET 200 LIMIT 1), 0)
-			ORDER BY item_id, id DESC
-		), shown AS (
-			(SELECT * FROM mine WHERE state = 'labeled' ORDER BY ended_at DESC LIMIT 5)
-			UNION ALL
-			(SELECT * FROM mine WHERE state = 'held' AND lease_until > clock_timestamp() ORDER BY id LIMIT 10)
-			UNION ALL
-			(SELECT * FROM mine WHERE state = 'put_off' ORDER BY id LIMIT 10)
-		)
-		SELECT i.id, i.title, shown.state, shown.number,
-		       coalesce((SELECT l.label FROM labels l WHERE l.item_id = i.id AND l.labeler_id = $1 ORDER BY l.revision DESC LIMIT 1), '') AS label
-		FROM shown JOIN items i ON i.id = shown.item_id
-		ORDER BY shown.state = 'labeled' DESC, CASE WHEN shown.state = 'labeled' THEN shown.ended_at END, shown.id`, labeler, queue.ID)
-	briefs, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[Brief])
-	if err != nil {
+	var rail Rail
+	batch := &pgx.Batch{}
+	rail.queue(batch, labeler, `$2`, queue.ID)
+	if err := s.DB.SendBatch(ctx, batch).Close(); err != nil {
 		return Rail{}, fmt.Errorf("rail of queue %s: %w", queue.Slug, err)
 	}
-	var rail Rail
-	for _, b := range briefs {
-		switch b.State {
-		case "labeled":
-			rail.Labeled = append(rail.Labeled, b)
-		case "held":
-			rail.Yours = append(rail.Yours, b)
-		default:
-			rail.Later = append(rail.Later, b)
-		}
-	}
 	return rail, nil
+}
+
+// How much of a labeler's work a rail shows.
+const (
+	railLabeled = "5"
+	railYours   = "10"
+	railLater   = "10"
+)
+
+// queue asks for a rail in a batch; queue is an expression of $2 for the
+// queue's id. What was labeled is looked for among the last few reservations,
+// since a labeler's history grows without end.
+func (rail *Rail) queue(batch *pgx.Batch, labeler int64, queue string, arg any) {
+	batch.Queue(`
+		WITH shown AS (
+			(SELECT * FROM (
+				SELECT item_id, state, id, number, ended_at FROM reservations
+				WHERE labeler_id = $1 AND queue_id = `+queue+` AND state = 'labeled' ORDER BY id DESC LIMIT 20) AS last
+			 ORDER BY ended_at DESC
+			 LIMIT `+railLabeled+`)
+			UNION ALL
+			(SELECT item_id, state, id, number, ended_at FROM reservations
+			 WHERE labeler_id = $1 AND queue_id = `+queue+` AND state = 'held' AND lease_until > clock_timestamp()
+			 ORDER BY id
+			 LIMIT `+railYours+`)
+			UNION ALL
+			(SELECT item_id, state, id, number, ended_at FROM reservations r
+			 WHERE labeler_id = $1 AND queue_id = `+queue+` AND state = 'put_off'
+			   AND NOT EXISTS (SELECT FROM reservations n WHERE n.item_id = r.item_id AND n.labeler_id = $1 AND n.id > r.id)
+			 ORDER BY id
+			 LIMIT `+railLater+`)
+		)
+		SELECT i.id, i.title, shown.state, shown.number,
+		       CASE WHEN shown.state = 'labeled' THEN coalesce((
+		           SELECT l.label FROM labels l WHERE l.item_id = i.id AND l.labeler_id = $1 ORDER BY l.revision DESC LIMIT 1), '')
+		       ELSE '' END AS label
+		FROM shown JOIN items i ON i.id = shown.item_id
+		ORDER BY shown.state = 'labeled' DESC, CASE WHEN shown.state = 'labeled' THEN shown.ended_at END, shown.id`,
+		labeler, arg).Query(func(rows pgx.Rows) error {
+		var b Brief
+		_, err := pgx.ForEachRow(rows, []any{&b.ID, &b.Title, &b.State, &b.Number, &b.Label}, func() error {
+			switch b.State {
+			case "labeled":
+				rail.Labeled = append(rail.Labeled, b)
+			case "held":
+				rail.Yours = append(rail.Yours, b)
+			default:
+				rail.Later = append(rail.Later, b)
+			}
+			return nil
+		})
+		return err
+	})
 }

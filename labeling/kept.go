@@ -60,6 +60,15 @@ func (k *kept[T]) loadBehind(ctx context.Context, load func(context.Context) (T,
 	}()
 }
 
+// move changes a value that was counted before, until it is counted anew.
+func (k *kept[T]) move(by func(*T)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.at.IsZero() {
+		by(&k.value)
+	}
+}
+
 // firstBehind reports that nothing is counted yet, and has that done beside the
 // caller: the first count over a long queue takes seconds that no labeler
 // should wait.

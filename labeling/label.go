@@ -59,7 +59,9 @@ type Label struct {
 	Label       string // "" takes the label before it back
 	Consensus   string // of the item, after this revision
 	LabeledAt   time.Time
-	AlreadyThis bool // the same submit had arrived before
+	AlreadyThis bool   // the same submit had arrived before
+	Number      int    // the how-manieth item of the queue this is for the labeler
+	Queue       string // its address
 }
 
 // Submitted is the job that follows a label, an undo, an import or an
@@ -78,6 +80,7 @@ type submission struct {
 	State            string
 	Live             bool
 	LabelerID        int64
+	Number           int
 	ItemID           int64
 	QueueID          int64
 	EventID          uuid.UUID
@@ -128,11 +131,15 @@ func (s *Store) SubmitGiven(ctx context.Context, actor auth.Actor, item int64, t
 		return Label{}, fault.Say(fault.Invalid, "A label needs an idempotency key of at most 200 characters.")
 	}
 	var label Label
+	var moves func()
 	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		var err error
-		label, err = s.submit(ctx, tx, actor, labeler, item, token, key, answer, given)
+		label, moves, err = s.submit(ctx, tx, actor, labeler, item, token, key, answer, given)
 		return err
 	})
+	if err == nil && moves != nil {
+		moves()
+	}
 	if fault.Of(err) == fault.Conflict {
 		if kept := s.keep(ctx, labeler, item, answer, fault.Words(err)); kept != nil {
 			return Label{}, errors.Join(err, kept)
@@ -141,69 +148,66 @@ func (s *Store) SubmitGiven(ctx context.Context, actor auth.Actor, item int64, t
 	return label, err
 }
 
-func (s *Store) submit(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, item int64, token uuid.UUID, key string, answer Answer, given Given) (Label, error) {
+func (s *Store) submit(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, item int64, token uuid.UUID, key string, answer Answer, given Given) (label Label, moves func(), err error) {
 	sub, err := lockSubmission(ctx, tx, labeler, item, token)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Label{}, fmt.Errorf("submit item %d: %w", item, fault.NotFound)
+		return Label{}, nil, fmt.Errorf("submit item %d: %w", item, fault.NotFound)
 	}
 	if err != nil {
-		return Label{}, fmt.Errorf("submit item %d: %w", item, err)
+		return Label{}, nil, fmt.Errorf("submit item %d: %w", item, err)
 	}
 	if sub.State != "held" || !sub.Live {
 		if label, err := submittedBefore(ctx, tx, labeler, item, key); err == nil || !errors.Is(err, pgx.ErrNoRows) {
-			return label, err
+			return label, nil, err
 		}
-		return Label{}, whyStale(ctx, tx, labeler, item, token)
+		return Label{}, nil, whyStale(ctx, tx, labeler, item, token)
 	}
 	if err := sub.check(answer); err != nil {
-		return Label{}, err
+		return Label{}, nil, err
 	}
 	if given.Took > 0 {
 		took := given.Took.Milliseconds()
 		sub.ElapsedMS = &took
 	}
-	label, err := s.insertLabel(ctx, tx, sub, key, answer, openTime(given.At))
+	label, said, err := s.insertLabel(ctx, tx, sub, key, answer, openTime(given.At))
 	if err != nil {
-		return Label{}, err
+		return Label{}, nil, err
 	}
-	if err := s.follow(ctx, tx, actor, sub, &label); err != nil {
-		return Label{}, err
-	}
-	return label, nil
+	moves, err = s.follow(ctx, tx, actor, sub, said, &label)
+	return label, moves, err
 }
 
 // lockSubmission locks the reservation first and the item second, as every
 // other act on both does.
 func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token uuid.UUID) (submission, error) {
-	var reservation int64
-	err := tx.QueryRow(ctx, `
-		SELECT id FROM reservations
-		WHERE token = $1 AND item_id = $2 AND labeler_id = $3
-		FOR UPDATE`, token, item, labeler).Scan(&reservation)
-	if err != nil {
-		return submission{}, err
-	}
 	rows, _ := tx.Query(ctx, `
-		SELECT r.id AS reservation_id, r.purpose, r.state, r.lease_until > clock_timestamp() AS live, r.labeler_id,
+		WITH r AS (
+			SELECT * FROM reservations
+			WHERE token = $1 AND item_id = $2 AND labeler_id = $3
+			FOR UPDATE
+		)
+		SELECT r.id AS reservation_id, r.purpose, r.state, r.lease_until > clock_timestamp() AS live, r.labeler_id, r.number,
 		       i.id AS item_id, i.queue_id, i.event_id, i.task_class, i.model_version, i.prompt_template_id, i.evidence_version,
 		       i.priority_class, i.frame_day, i.design, i.salt_id, i.u, i.rule_id, i.flags,
 		       q.slug AS queue, q.reasons AS queue_reasons, q.spans_needed, q.verdict_hidden,
 		       char_length(coalesce(i.snapshot->>'response', '')) AS length,
 		       (1000 * extract(epoch FROM clock_timestamp() - greatest(coalesce(r.opened_at, r.reserved_at),
 		           (SELECT l.created_at FROM labels l WHERE l.labeler_id = r.labeler_id ORDER BY l.id DESC LIMIT 1))))::bigint AS elapsed_ms
-		FROM reservations r
+		FROM r
 		JOIN items i ON i.id = r.item_id
 		JOIN queues q ON q.id = i.queue_id
-		WHERE r.id = $1
-		FOR UPDATE OF i`, reservation)
+		FOR UPDATE OF i`, token, item, labeler)
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[submission])
 }
 
 func submittedBefore(ctx context.Context, tx pgx.Tx, labeler, item int64, key string) (Label, error) {
 	rows, _ := tx.Query(ctx, `
 		SELECT l.id, l.item_id, l.queue_id, l.event_id, l.labeler_id, l.revision, coalesce(l.label, '') AS label,
-		       coalesce(c.label, '') AS consensus, l.labeled_at, true AS already_this
-		FROM labels l JOIN consensus c ON c.item_id = l.item_id
+		       coalesce(c.label, CASE WHEN l.purpose = 'gold' THEN l.label END, '') AS consensus, l.labeled_at, true AS already_this, r.number, q.slug AS queue
+		FROM labels l
+		JOIN reservations r ON r.id = l.reservation_id
+		JOIN queues q ON q.id = l.queue_id
+		LEFT JOIN consensus c ON c.item_id = l.item_id
 		WHERE l.labeler_id = $1 AND l.item_id = $2 AND l.idempotency_key = $3`, labeler, item, key)
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Label])
 }
@@ -235,15 +239,20 @@ func (sub submission) check(a Answer) error {
 	return nil
 }
 
-func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key string, a Answer, at *time.Time) (Label, error) {
+// insertLabel adds the label and asks, in the same round trip, what the item's
+// labelers say with it; nothing of gold, which nobody else hears of.
+func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key string, a Answer, at *time.Time) (Label, spoken, error) {
+	var said spoken
 	provenance, err := s.provenance(ctx, tx, sub)
 	if err != nil {
-		return Label{}, err
+		return Label{}, said, err
 	}
 	label := Label{
 		ItemID: sub.ItemID, QueueID: sub.QueueID, EventID: sub.EventID, LabelerID: sub.LabelerID, Label: a.Label,
+		Number: sub.Number, Queue: sub.Queue,
 	}
-	err = tx.QueryRow(ctx, `
+	batch := &pgx.Batch{}
+	batch.Queue(`
 		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, reasons, spans, confidence,
 		                    guide_id, reservation_id, source, provenance, idempotency_key, elapsed_ms, purpose, labeled_at)
 		SELECT $1, $2, $3, $4,
@@ -254,14 +263,18 @@ func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key 
 		RETURNING id, revision, labeled_at`,
 		sub.ItemID, sub.QueueID, sub.EventID, sub.LabelerID, a.Label, cleanReasons(a.Reasons), sortedSpans(a.Spans), a.Confidence,
 		sub.TaskClass, sub.ReservationID, provenance, key, sub.ElapsedMS, sub.Purpose, at,
-	).Scan(&label.ID, &label.Revision, &label.LabeledAt)
+	).QueryRow(func(row pgx.Row) error { return row.Scan(&label.ID, &label.Revision, &label.LabeledAt) })
+	if sub.Purpose == forCount {
+		said.queue(batch, sub.ItemID)
+	}
+	err = tx.SendBatch(ctx, batch).Close()
 	switch {
 	case postgres.Violates(err, "labels_labeler_id_idempotency_key_key"):
-		return Label{}, fault.Say(fault.Invalid, "This idempotency key was used for another label.")
+		return Label{}, said, fault.Say(fault.Invalid, "This idempotency key was used for another label.")
 	case err != nil:
-		return Label{}, fmt.Errorf("submit item %d: %w", sub.ItemID, err)
+		return Label{}, said, fmt.Errorf("submit item %d: %w", sub.ItemID, err)
 	}
-	return label, insertTexts(ctx, tx, label.ID, a)
+	return label, said, insertTexts(ctx, tx, label.ID, a)
 }
 
 func insertTexts(ctx context.Context, tx pgx.Tx, label int64, a Answer) error {
@@ -273,26 +286,43 @@ func insertTexts(ctx context.Context, tx pgx.Tx, label int64, a Answer) error {
 }
 
 // follow does what goes with a label in its transaction: the place is taken
-// for good, the consensus moves, the audit knows, a job is told.
-func (s *Store) follow(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submission, label *Label) error {
-	taken := func(batch *pgx.Batch) {
-		batch.Queue(`UPDATE reservations SET state = 'labeled', ended_at = clock_timestamp() WHERE id = $1`, sub.ReservationID)
-		batch.Queue(`DELETE FROM drafts WHERE labeler_id = $1 AND item_id = $2`, sub.LabelerID, sub.ItemID)
+// for good, the consensus moves, the audit knows, a job is told. An answer to
+// gold reaches neither a consensus nor the telemetry store; it says something
+// of its labeler alone. moves is for after the commit.
+func (s *Store) follow(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submission, said spoken, label *Label) (moves func(), err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(`UPDATE reservations SET state = 'labeled', ended_at = clock_timestamp() WHERE id = $1`, sub.ReservationID)
+	batch.Queue(`DELETE FROM drafts WHERE labeler_id = $1 AND item_id = $2`, sub.LabelerID, sub.ItemID)
+	label.Consensus = label.Label
+	done := new(bool)
+	if sub.Purpose == forCount {
+		var c Consensus
+		c, done = said.settle(batch, sub.ItemID, sub.EventID)
+		label.Consensus = c.Label
 	}
-	c, err := sub.settle(ctx, tx, label.Label, taken)
-	if err != nil {
-		return err
-	}
-	label.Consensus = c.Label
-	err = audit.Record(ctx, tx, audit.Entry{
+	err = audit.Queue(batch, audit.Entry{
 		Actor: actor, Action: "label.submit", Object: fmt.Sprintf("item/%d", sub.ItemID),
 		What:  fmt.Sprintf("%s, revision %d", strings.ReplaceAll(label.Label, "_", " "), label.Revision),
 		After: map[string]any{"label_id": label.ID, "label": label.Label, "revision": label.Revision},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.tell(ctx, tx, label.ID)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, fmt.Errorf("submit item %d: %w", sub.ItemID, err)
+	}
+	if sub.Purpose != forCount {
+		if err := doubt(ctx, tx, sub.LabelerID); err != nil {
+			return nil, err
+		}
+	}
+	moves = func() {
+		s.gave(sub.LabelerID, label.ID, 1)
+		if sub.Purpose == forCount {
+			s.moved(sub.QueueID, sub.PriorityClass, len(said.readings) == 1, *done)
+		}
+	}
+	return moves, s.tell(ctx, tx, label.ID)
 }
 
 func (s *Store) tell(ctx context.Context, tx pgx.Tx, label int64) error {
@@ -365,43 +395,46 @@ func (s *Store) Undo(ctx context.Context, actor auth.Actor, item int64) (Reserva
 		return Reservation{}, err
 	}
 	var held Reservation
+	var withdrawn int64
 	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
-		held, err = s.undo(ctx, tx, actor, labeler, item)
+		held, withdrawn, err = s.undo(ctx, tx, actor, labeler, item)
 		return err
 	})
+	if err == nil {
+		s.gave(labeler, withdrawn, -1)
+	}
 	return held, err
 }
 
-func (s *Store) undo(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, item int64) (Reservation, error) {
+func (s *Store) undo(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, item int64) (held Reservation, withdrawn int64, err error) {
 	old, err := s.lockLabeled(ctx, tx, labeler, item)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Reservation{}, fault.Say(fault.Conflict, "There is no label of yours on item %d to undo.", item)
+		return Reservation{}, 0, fault.Say(fault.Conflict, "There is no label of yours on item %d to undo.", item)
 	}
 	if err != nil {
-		return Reservation{}, fmt.Errorf("undo item %d: %w", item, err)
+		return Reservation{}, 0, fmt.Errorf("undo item %d: %w", item, err)
 	}
 	if old.Adjudicated {
-		return Reservation{}, fault.Say(fault.Conflict, "A reviewer has decided item %d; your label stays beside the decision.", item)
+		return Reservation{}, 0, fault.Say(fault.Conflict, "A reviewer has decided item %d; your label stays beside the decision.", item)
 	}
-	var withdrawn int64
 	err = tx.QueryRow(ctx, `
 		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, guide_id, reservation_id, source, idempotency_key, purpose)
 		SELECT item_id, queue_id, event_id, labeler_id, revision + 1, NULL, guide_id, reservation_id, 'person', 'undo/' || id, purpose
 		FROM labels WHERE id = $1
 		RETURNING id`, old.LabelID).Scan(&withdrawn)
 	if err != nil {
-		return Reservation{}, fmt.Errorf("undo item %d: %w", item, err)
+		return Reservation{}, 0, fmt.Errorf("undo item %d: %w", item, err)
 	}
 	if err := s.keepIn(ctx, tx, labeler, item, old.Answer, ""); err != nil {
-		return Reservation{}, err
+		return Reservation{}, 0, err
 	}
-	held, err := holdAgain(ctx, tx, old.ReservationID)
+	held, err = holdAgain(ctx, tx, old.ReservationID)
 	if err != nil {
-		return Reservation{}, fmt.Errorf("undo item %d: %w", item, err)
+		return Reservation{}, 0, fmt.Errorf("undo item %d: %w", item, err)
 	}
 	if old.Purpose == forCount {
 		if _, err := settle(ctx, tx, item, old.EventID); err != nil {
-			return Reservation{}, err
+			return Reservation{}, 0, err
 		}
 	}
 	err = audit.Record(ctx, tx, audit.Entry{
@@ -410,9 +443,9 @@ func (s *Store) undo(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, 
 		Before: map[string]any{"label_id": old.LabelID, "label": old.Answer.Label}, After: map[string]any{"label_id": withdrawn},
 	})
 	if err != nil {
-		return Reservation{}, err
+		return Reservation{}, 0, err
 	}
-	return held, s.tell(ctx, tx, withdrawn)
+	return held, withdrawn, s.tell(ctx, tx, withdrawn)
 }
 
 type labeledBefore struct {

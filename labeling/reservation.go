@@ -69,7 +69,7 @@ const (
 	reserveInFrame = `
 		WITH next AS (
 			SELECT id FROM items
-			WHERE queue_id = $1 AND harm = $4 AND frame_day = $5
+			WHERE queue_id = $1 AND harm = $5 AND frame_day = $6
 			  AND taken = 0 AND passed_over = 0 AND removed_at IS NULL AND assigned_to IS NULL AND lifted = 0
 			ORDER BY u
 			LIMIT 1
@@ -81,7 +81,7 @@ const (
 	reserveByHand = `
 		WITH next AS (
 			SELECT id FROM items
-			WHERE queue_id = $1 AND lifted >= $4
+			WHERE queue_id = $1 AND lifted >= $5
 			  AND (assigned_to = $2 OR ` + understood + `)
 			  AND (assigned_to IS NOT NULL OR lifted <> 0) AND taken = 0 AND passed_over = 0 AND removed_at IS NULL
 			  AND (assigned_to = $2 OR assigned_to IS NULL)
@@ -119,8 +119,8 @@ const (
 			LIMIT 1
 			FOR UPDATE SKIP LOCKED
 		)
-		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, purpose, number)
-		SELECT id, $1, $2, clock_timestamp() + $3, ` + asBefore + `,
+		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, opened_at, purpose, number)
+		SELECT id, $1, $2, clock_timestamp() + $3, ` + opened + `, ` + asBefore + `,
 		       (SELECT max(number) FROM reservations r WHERE r.item_id = next.id AND r.labeler_id = $2)
 		FROM next
 		RETURNING ` + reservationColumns
@@ -140,8 +140,8 @@ const (
 		RETURNING ` + reservationColumns
 
 	hold = `
-		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, number)
-		SELECT id, $1, $2, clock_timestamp() + $3,
+		INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, opened_at, number)
+		SELECT id, $1, $2, clock_timestamp() + $3, ` + opened + `,
 		       coalesce((SELECT max(number) FROM reservations r WHERE r.item_id = next.id AND r.labeler_id = $2),
 		                (SELECT max(number) FROM reservations r WHERE r.labeler_id = $2 AND r.queue_id = $1) + 1,
 		                1)
@@ -153,6 +153,7 @@ const (
 // gold.
 const (
 	asGold   = `(SELECT r.purpose FROM reservations r WHERE r.item_id = items.id AND r.labeler_id = $2 ORDER BY r.id DESC LIMIT 1)`
+	opened   = `CASE WHEN $4 THEN clock_timestamp() END` // on a screen at once, or fetched ahead of it
 	asBefore = `coalesce((SELECT r.purpose FROM reservations r WHERE r.item_id = next.id AND r.labeler_id = $2 ORDER BY r.id DESC LIMIT 1), 'count')`
 )
 
@@ -160,89 +161,160 @@ const (
 // else holds the next item for them. It returns ErrNothingFree when there is
 // none.
 func (s *Store) Reserve(ctx context.Context, actor auth.Actor, queue string) (Reservation, error) {
-	return s.reserve(ctx, actor, queue, false)
+	_, r, err := s.reserve(ctx, actor, bySlug(queue), false)
+	return r, err
 }
 
 // ReserveAhead holds one item beside those the actor has open, so that the
 // next is there when a label is given. What is held and was never opened
 // serves: never the item whose label is on its way at this moment.
 func (s *Store) ReserveAhead(ctx context.Context, actor auth.Actor, queue string) (Reservation, error) {
-	return s.reserve(ctx, actor, queue, true)
+	_, r, err := s.reserve(ctx, actor, bySlug(queue), true)
+	return r, err
 }
 
-func (s *Store) reserve(ctx context.Context, actor auth.Actor, slug string, unopened bool) (Reservation, error) {
+// ReserveAfter is Reserve in the queue of an item that the actor had: what
+// they read when they are done with it. It returns the queue also with
+// ErrNothingFree.
+func (s *Store) ReserveAfter(ctx context.Context, actor auth.Actor, item int64) (Queue, Reservation, error) {
+	return s.reserve(ctx, actor, ofItem(item), false)
+}
+
+// ReserveBeside is ReserveAhead in the queue of the item that the actor reads
+// now, which is on their screen.
+func (s *Store) ReserveBeside(ctx context.Context, actor auth.Actor, item int64) (Queue, Reservation, error) {
+	return s.reserve(ctx, actor, ofItem(item), true)
+}
+
+// place is a queue by its address, or as that of an item the labeler had.
+type place struct {
+	where string // of queues; $1 is the labeler, $2 is key
+	key   any
+	item  int64
+	words string
+}
+
+func bySlug(slug string) place {
+	return place{where: `slug = $2 AND $1::bigint IS NOT NULL`, key: slug, words: "queue " + slug}
+}
+
+func ofItem(item int64) place {
+	return place{
+		where: `queues.id = (SELECT queue_id FROM reservations WHERE item_id = $2 AND labeler_id = $1 LIMIT 1)`,
+		key:   item, item: item, words: fmt.Sprintf("the queue of item %d", item),
+	}
+}
+
+func (s *Store) reserve(ctx context.Context, actor auth.Actor, in place, ahead bool) (Queue, Reservation, error) {
 	if err := actor.Require(auth.Label); err != nil {
-		return Reservation{}, err
+		return Queue{}, Reservation{}, err
 	}
 	labeler, err := s.LabelerOf(ctx, actor)
 	if err != nil {
-		return Reservation{}, err
+		return Queue{}, Reservation{}, err
 	}
-	queue, r, err := s.queueAndHeld(ctx, slug, labeler, unopened)
-	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
-		return r, err
+	at, err := s.turnOf(ctx, in, labeler, ahead)
+	if err != nil || at.held != nil {
+		return at.queue, deref(at.held), err
 	}
-	return s.reserveFrom(ctx, queue, labeler, !actor.May(auth.Adjudicate))
+	r, err := s.reserveFrom(ctx, at, !actor.May(auth.Adjudicate), !ahead)
+	return at.queue, r, err
 }
 
-// queueAndHeld returns the queue and the oldest unexpired reservation of the
-// labeler in it, of those never on a screen when unopened; pgx.ErrNoRows with
-// the queue when there is none. One round trip: it is asked before every
-// reservation.
-func (s *Store) queueAndHeld(ctx context.Context, slug string, labeler int64, unopened bool) (queue Queue, held Reservation, err error) {
-	var unknown, none error
+func deref(r *Reservation) Reservation {
+	if r == nil {
+		return Reservation{}
+	}
+	return *r
+}
+
+// turn is where a labeler stands in a queue before the next item is theirs.
+type turn struct {
+	queue     Queue
+	labeler   int64
+	held      *Reservation // what they have there already, the oldest
+	suspended *time.Time
+	able      Skills
+	byHand    bool // something in it was put first or given to somebody
+}
+
+// turnOf reads a labeler's place in a queue, in one round trip since it is
+// asked before every reservation. With ahead, an item that is on a screen is
+// not what they have: it is being labeled, and named beside it it counts as
+// opened.
+func (s *Store) turnOf(ctx context.Context, in place, labeler int64, ahead bool) (at turn, err error) {
+	var unknown error
 	batch := &pgx.Batch{}
-	batch.Queue(`SELECT `+queueColumns+` FROM queues WHERE slug = $1`, slug).Query(func(rows pgx.Rows) error {
-		queue, unknown = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Queue])
+	if ahead && in.item != 0 {
+		batch.Queue(openedStatement, in.item, labeler)
+	}
+	batch.Queue(`SELECT `+queueColumns+` FROM queues WHERE `+in.where, labeler, in.key).Query(func(rows pgx.Rows) error {
+		at.queue, unknown = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Queue])
 		return nil
 	})
 	batch.Queue(`
 		SELECT `+reservationColumns+` FROM reservations
-		WHERE labeler_id = $1 AND queue_id = (SELECT id FROM queues WHERE slug = $2)
+		WHERE labeler_id = $1 AND queue_id = (SELECT id FROM queues WHERE `+in.where+`)
 		  AND state = 'held' AND lease_until > clock_timestamp() AND NOT ($3 AND opened_at IS NOT NULL)
 		ORDER BY id
-		LIMIT 1`, labeler, slug, unopened).Query(func(rows pgx.Rows) error {
-		held, none = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
-		return nil
+		LIMIT 1`, labeler, in.key, ahead).Query(func(rows pgx.Rows) error {
+		held, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Reservation])
+		if len(held) == 1 {
+			at.held = held[0]
+		}
+		return err
 	})
+	batch.Queue(`
+		SELECT suspended_at, task_classes, languages,
+		       EXISTS (SELECT FROM items
+		               WHERE queue_id = (SELECT queues.id FROM queues WHERE `+in.where+`)
+		                 AND (assigned_to IS NOT NULL OR lifted <> 0) AND taken = 0 AND passed_over = 0 AND removed_at IS NULL)
+		FROM labelers
+		WHERE id = $1`, labeler, in.key).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&at.suspended, &at.able.TaskClasses, &at.able.Languages, &at.byHand)
+	})
+	at.labeler = labeler
 	err = s.DB.SendBatch(ctx, batch).Close()
 	switch {
 	case errors.Is(unknown, pgx.ErrNoRows):
-		return queue, held, fmt.Errorf("queue %s: %w", slug, fault.NotFound)
+		return at, fmt.Errorf("%s: %w", in.words, fault.NotFound)
 	case err != nil || unknown != nil:
-		return queue, held, fmt.Errorf("reserve in queue %s: %w", slug, cmpErr(err, unknown))
+		return at, fmt.Errorf("reserve in %s: %w", in.words, cmpErr(err, unknown))
 	}
-	return queue, held, none
+	return at, nil
 }
 
-func (s *Store) reserveFrom(ctx context.Context, queue Queue, labeler int64, tested bool) (Reservation, error) {
-	able, err := s.mayBeServed(ctx, labeler)
-	if err != nil {
+func (s *Store) reserveFrom(ctx context.Context, at turn, tested, open bool) (Reservation, error) {
+	if err := notSuspended(at.suspended); err != nil {
 		return Reservation{}, err
 	}
-	if !able.Judges(queue.TaskClass) {
+	if !at.able.Judges(at.queue.TaskClass) {
 		return Reservation{}, ErrNothingFree
 	}
 	first, second := s.draw(), s.draw()
-	ways := Ways(first, second, queue.MeasurementShare)
-	if tested && second >= 1-queue.GoldShare {
+	ways := Ways(first, second, at.queue.MeasurementShare)
+	if tested && second >= 1-at.queue.GoldShare {
 		ways = append([]Way{WayGold}, ways...)
 	}
-	ways = append(append([]Way{wayFirst}, ways...), wayLast)
-	r, err := s.tryWays(ctx, queue, labeler, able, ways)
+	if at.byHand {
+		ways = append(append([]Way{wayFirst}, ways...), wayLast)
+	}
+	r, err := s.tryWays(ctx, at, ways, open)
 	if !errors.Is(err, ErrNothingFree) {
 		return r, err
 	}
-	freed, err := s.expire(ctx, queue.ID)
+	freed, err := s.expire(ctx, at.queue.ID)
 	if err != nil || freed == 0 {
 		return Reservation{}, cmpErr(err, ErrNothingFree)
 	}
-	return s.tryWays(ctx, queue, labeler, able, ways)
+	// What was freed may have been put first, or given to this labeler.
+	ways = append(append([]Way{wayFirst}, ways...), wayLast)
+	return s.tryWays(ctx, at, ways, open)
 }
 
-func (s *Store) tryWays(ctx context.Context, queue Queue, labeler int64, able Skills, ways []Way) (Reservation, error) {
+func (s *Store) tryWays(ctx context.Context, at turn, ways []Way, open bool) (Reservation, error) {
 	for _, way := range ways {
-		r, err := s.tryWay(ctx, queue, labeler, able, way)
+		r, err := s.tryWay(ctx, at, way, open)
 		switch {
 		case err == nil:
 			return r, nil
@@ -250,18 +322,18 @@ func (s *Store) tryWays(ctx context.Context, queue Queue, labeler int64, able Sk
 		case postgres.Violates(err, "reservations_one_per_labeler"):
 			// Another tab of the same labeler was faster; the next way is as good.
 		default:
-			return Reservation{}, fmt.Errorf("reserve in queue %s: %w", queue.Slug, err)
+			return Reservation{}, fmt.Errorf("reserve in queue %s: %w", at.queue.Slug, err)
 		}
 	}
 	return Reservation{}, ErrNothingFree
 }
 
-func (s *Store) tryWay(ctx context.Context, queue Queue, labeler int64, able Skills, way Way) (Reservation, error) {
-	args := []any{queue.ID, labeler, queue.Lease}
+func (s *Store) tryWay(ctx context.Context, at turn, way Way, open bool) (Reservation, error) {
+	args := []any{at.queue.ID, at.labeler, at.queue.Lease, open}
 	statement := reserveNext
 	switch way {
 	case WayMeasure:
-		frame, ok, err := s.measureNext(ctx, queue)
+		frame, ok, err := s.measureNext(ctx, at.queue)
 		if err != nil || !ok {
 			return Reservation{}, cmpErr(err, ErrNothingFree)
 		}
@@ -277,7 +349,7 @@ func (s *Store) tryWay(ctx context.Context, queue Queue, labeler int64, able Ski
 	case WayLater:
 		statement = reservePutOff
 	}
-	if len(able.Languages) > 0 && slices.Contains([]Way{WayMeasure, WayHarm, WayAnother}, way) {
+	if len(at.able.Languages) > 0 && slices.Contains([]Way{WayMeasure, WayHarm, WayAnother}, way) {
 		statement = understanding(statement)
 	}
 	rows, _ := s.DB.Query(ctx, statement, args...)
@@ -432,11 +504,13 @@ func (s *Store) Opened(ctx context.Context, actor auth.Actor, item int64) error 
 	if err != nil {
 		return err
 	}
-	_, err = s.DB.Exec(ctx, `
-		UPDATE reservations SET opened_at = clock_timestamp()
-		WHERE item_id = $1 AND labeler_id = $2 AND state = 'held' AND opened_at IS NULL`, item, labeler)
+	_, err = s.DB.Exec(ctx, openedStatement, item, labeler)
 	return err
 }
+
+const openedStatement = `
+	UPDATE reservations SET opened_at = clock_timestamp()
+	WHERE item_id = $1 AND labeler_id = $2 AND state = 'held' AND opened_at IS NULL`
 
 // SkipReasons are the reasons a labeler may pass an item over for good.
 var SkipReasons = []string{"language", "not_my_field", "text_missing", "broken", "distressing", "other"}

@@ -135,10 +135,14 @@ func (s *Store) mayBeServed(ctx context.Context, labeler int64) (able Skills, er
 	if err != nil {
 		return able, fmt.Errorf("labeler %d: %w", labeler, err)
 	}
+	return able, notSuspended(since)
+}
+
+func notSuspended(since *time.Time) error {
 	if since != nil {
-		return able, fault.Say(fault.Denied, "Your labeling is suspended since %s. The reason is on your labeler page; a reviewer can end it.", since.UTC().Format("2 January 15:04 UTC"))
+		return fault.Say(fault.Denied, "Your labeling is suspended since %s. The reason is on your labeler page; a reviewer can end it.", since.UTC().Format("2 January 15:04 UTC"))
 	}
-	return able, nil
+	return nil
 }
 
 // decisionsAbout lists the decisions about a labeler, newest first.

@@ -41,6 +41,8 @@ type Store struct {
 	plans    sync.Map // queue id → *kept[[]Frame]
 	recount  bool     // count a plan anew each time; for tests that compare choices
 	counted  sync.Map // queue id → *kept[Summary]
+	gains    sync.Map // queue id → *kept[Gain]
+	days     sync.Map // labeler id → *workday
 	agreed   kept[[]Agreement]
 }
 

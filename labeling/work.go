@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -43,7 +44,11 @@ func (s *Store) Start(ctx context.Context, actor auth.Actor) (Queue, Reservation
 		return Queue{}, Reservation{}, err
 	}
 	for _, queue := range queues {
-		r, err := s.reserveFrom(ctx, queue, labeler, !actor.May(auth.Adjudicate))
+		at, err := s.turnOf(ctx, bySlug(queue.Slug), labeler, false)
+		if err != nil {
+			return queue, Reservation{}, err
+		}
+		r, err := s.reserveFrom(ctx, at, !actor.May(auth.Adjudicate), true)
 		if !errors.Is(err, ErrNothingFree) {
 			return queue, r, err
 		}
@@ -223,8 +228,31 @@ func (s *Store) numbers(ctx context.Context, queue int64) (numbers Summary, err 
 	entry, _ := s.counted.LoadOrStore(queue, &kept[Summary]{})
 	err = entry.(*kept[Summary]).use(ctx, numbersAge, s.concurrent(),
 		func(ctx context.Context) (Summary, error) { return s.countQueue(ctx, queue) },
-		func(known *Summary) { numbers = *known })
+		func(known *Summary) {
+			numbers = *known
+			numbers.Waiting = maps.Clone(known.Waiting)
+		})
 	return numbers, err
+}
+
+// moved carries the numbers of a queue on by one label until they are counted
+// again. Each first reading is followed by a reservation of what waits in its
+// place, so the class it came from has one fewer.
+func (s *Store) moved(queue int64, class PriorityClass, first, done bool) {
+	entry, known := s.counted.Load(queue)
+	if !known {
+		return
+	}
+	entry.(*kept[Summary]).move(func(n *Summary) {
+		if first {
+			n.Waiting[class] = max(0, n.Waiting[class]-1)
+		}
+		if done {
+			n.Done++
+		} else if first {
+			n.Another++
+		}
+	})
 }
 
 func (s *Store) countQueue(ctx context.Context, queue int64) (summary Summary, err error) {
@@ -277,35 +305,6 @@ func countOf(ctx context.Context, tx pgx.Tx, queue int64) (Summary, error) {
 		summary.Median = time.Duration(*median) * time.Millisecond
 	}
 	return summary, err
-}
-
-// Today is what the actor has labeled since midnight of their zone.
-type Today struct {
-	Labels int
-	Median time.Duration
-}
-
-// Today counts the actor's labels since then that still stand.
-func (s *Store) Today(ctx context.Context, actor auth.Actor, since time.Time) (Today, error) {
-	if err := actor.Require(auth.SeeOwnWork); err != nil {
-		return Today{}, err
-	}
-	labeler, err := s.LabelerOf(ctx, actor)
-	if err != nil {
-		return Today{}, err
-	}
-	var today Today
-	var median *float64
-	err = s.DB.QueryRow(ctx, `
-		SELECT count(*) FILTER (WHERE NOT EXISTS (
-		           SELECT FROM labels n WHERE n.item_id = l.item_id AND n.labeler_id = l.labeler_id AND n.revision > l.revision)),
-		       percentile_cont(0.5) WITHIN GROUP (ORDER BY elapsed_ms)
-		FROM labels l
-		WHERE labeler_id = $1 AND created_at >= $2 AND label IS NOT NULL`, labeler, since).Scan(&today.Labels, &median)
-	if median != nil {
-		today.Median = time.Duration(*median) * time.Millisecond
-	}
-	return today, err
 }
 
 // Worker is a person who works in a queue today.
@@ -417,6 +416,10 @@ func (s *Store) Gain(ctx context.Context, actor auth.Actor, queue Queue, share f
 	if err := mayReadQueues(actor); err != nil {
 		return Gain{}, err
 	}
+	return s.gain(ctx, queue, share)
+}
+
+func (s *Store) gain(ctx context.Context, queue Queue, share float64) (Gain, error) {
 	known, err := s.numbers(ctx, queue.ID)
 	if err != nil {
 		return Gain{}, err

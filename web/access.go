@@ -69,6 +69,7 @@ const (
 	nonceLocal   localKey = "nonce"
 	refLocal     localKey = "reference"
 	routeLocal   localKey = "route"
+	unreadLocal  localKey = "unread" // notices, where the handler has counted them with the rest
 )
 
 // visitor is who sent the request, as far as its headers prove.

@@ -14,7 +14,7 @@ func (s *site) disputesOverview(ctx context.Context, actor auth.Actor) (overview
 	if s.Labeling == nil || actor.Kind != auth.Person {
 		return part, nil
 	}
-	if n := s.unread(ctx, actor); n > 0 {
+	if n := s.countUnread(ctx, actor); n > 0 {
 		part.Needs = append(part.Needs, need{Urgency: waiting, Icon: ui.IconInbox, Title: ui.CountOf(n, "line waits", "lines wait") + " in your inbox",
 			Text: "Mentions, objections to your labels, decisions.", Act: "Read", URL: "/inbox"})
 	}

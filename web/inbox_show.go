@@ -72,10 +72,17 @@ func (s *site) inboxRead(c *fiber.Ctx) error {
 }
 
 // unread is the count beside the inbox; a store that is away costs the count.
-func (s *site) unread(ctx context.Context, actor auth.Actor) int {
+func (s *site) unread(c *fiber.Ctx, actor auth.Actor) int {
 	if s.Labeling == nil {
 		return 0
 	}
+	if n, known := c.Locals(unreadLocal).(int); known {
+		return n
+	}
+	return s.countUnread(c.UserContext(), actor)
+}
+
+func (s *site) countUnread(ctx context.Context, actor auth.Actor) int {
 	n, err := s.Labeling.Unread(ctx, actor)
 	if err != nil {
 		s.log().Warn("the count of unread notices is not known", "error", loggable(err))

@@ -81,62 +81,57 @@ func (s *site) labels() (*labeling.Store, error) {
 // itemShow is the page of an item: the labeling page while it is reserved for
 // this person, else what became of it.
 func (s *site) itemShow(c *fiber.Ctx) error {
-	item, err := s.itemOf(c)
-	if err != nil {
-		return err
-	}
 	var in struct {
 		After int64 `query:"after"` // the item labeled just before, for the toast
 	}
 	if err := readQuery(c, &in); err != nil {
 		return err
 	}
-	return s.itemPage(c, item, s.afterToast(c, in.After), nil)
+	return s.itemPage(c, in.After, nil)
 }
 
-func (s *site) itemOf(c *fiber.Ctx) (labeling.Item, error) {
+// deskOf reads the item of the address with what surrounds it.
+func (s *site) deskOf(c *fiber.Ctx, after int64) (labeling.Desk, error) {
 	labels, err := s.labels()
 	if err != nil {
-		return labeling.Item{}, err
+		return labeling.Desk{}, err
 	}
 	id, err := idParam(c, "item")
 	if err != nil {
-		return labeling.Item{}, err
+		return labeling.Desk{}, err
 	}
-	item, err := labels.Item(c.UserContext(), actorOf(c), id)
+	desk, err := labels.Desk(c.UserContext(), actorOf(c), id, labeling.DeskAsk{Ahead: fetchedAhead(c), After: after, Midnight: s.midnightOf(c)})
 	if err != nil {
-		return item, err
+		return desk, err
 	}
-	completed, err := labels.Complete(c.UserContext(), item)
+	c.Locals(unreadLocal, desk.Unread)
+	completed, err := labels.Complete(c.UserContext(), desk.Item)
 	if err != nil {
 		s.log().Warn("the events around an item are away", "item", id, "error", loggable(err))
 	}
-	return completed, nil
+	desk.Item = completed
+	return desk, nil
 }
 
-// itemPage answers with the item as it stands for this person. trouble is what
-// a submit was refused for.
-func (s *site) itemPage(c *fiber.Ctx, item labeling.Item, toast *ui.Toast, trouble error) error {
+// itemPage answers with the item as it stands for this person: after is the
+// item labeled just before, trouble is what a submit was refused for.
+func (s *site) itemPage(c *fiber.Ctx, after int64, trouble error) error {
 	ctx, actor := c.UserContext(), actorOf(c)
+	desk, err := s.deskOf(c, after)
+	if err != nil {
+		return err
+	}
+	item := desk.Item
 	verdicts, err := s.verdictsOf(ctx, item)
 	if err != nil {
 		return err
 	}
 	page := ui.Page{
 		Title: fmt.Sprintf("Item %d of %s", item.Number, item.Queue.Title), Nav: "queues", Layout: ui.Panes,
-		Short: item.Queue.Title, Back: &ui.Link{Text: "Queues", URL: "/queues"}, Toast: toast,
+		Short: item.Queue.Title, Back: &ui.Link{Text: "Queues", URL: "/queues"}, Toast: s.beforeToast(desk.Before),
 	}
 	if item.Reservation == nil {
 		return s.page(c, page, buildKept(item, verdicts).draw())
-	}
-	if !fetchedAhead(c) {
-		if err := s.Labeling.Opened(ctx, actor, item.ID); err != nil {
-			return err
-		}
-	}
-	surroundings, err := s.surroundings(ctx, c, item)
-	if err != nil {
-		return err
 	}
 	name := fmt.Sprintf("%d-%s", s.now().UnixMilli(), uuid.NewString()[:8])
 	raw, err := s.Labeling.Unredact(ctx, actor, item)
@@ -147,7 +142,7 @@ func (s *site) itemPage(c *fiber.Ctx, item labeling.Item, toast *ui.Toast, troub
 	if err != nil {
 		return err
 	}
-	p := buildLabel(item, verdicts, surroundings, name, uuid.NewString())
+	p := buildLabel(item, verdicts, desk.Progress, name, uuid.NewString())
 	p.unredact(raw, actor.Name)
 	if item.Draft != nil {
 		reader := s.reader(visitorOf(c))
@@ -156,37 +151,15 @@ func (s *site) itemPage(c *fiber.Ctx, item labeling.Item, toast *ui.Toast, troub
 	if trouble != nil {
 		p.Trouble = &ui.Banner{Tone: ui.Mid, Fact: "This label was not taken.", Consequence: fault.Words(trouble), Alert: true}
 	}
-	if rail, err := s.Labeling.Rail(ctx, actor, item.Queue); err == nil {
-		p.Work.Rail = buildRail(item, rail, surroundings)
-	} else {
-		return err
-	}
+	p.Work.Rail = buildRail(item, desk.Rail, desk.Progress)
 	return s.page(c, page, p.draw())
 }
 
 // fetchedAhead reports whether a script asks for the page to show it later.
 func fetchedAhead(c *fiber.Ctx) bool { return c.Get("Sec-Fetch-Dest") == "empty" }
 
-// surroundings is what the bar and the rail say beside an item.
-type surroundings struct {
-	summary labeling.Summary
-	gain    labeling.Gain
-	today   labeling.Today
-}
-
-func (s *site) surroundings(ctx context.Context, c *fiber.Ctx, item labeling.Item) (surroundings, error) {
-	actor := actorOf(c)
-	var around surroundings
-	var err error
-	if around.summary, err = s.Labeling.Summary(ctx, actor, item.Queue); err != nil {
-		return around, err
-	}
-	if around.gain, err = s.Labeling.Gain(ctx, actor, item.Queue, item.Queue.MeasurementShare); err != nil {
-		return around, err
-	}
-	reader := s.reader(visitorOf(c))
-	around.today, err = s.Labeling.Today(ctx, actor, midnight(s.now(), reader.Zone))
-	return around, err
+func (s *site) midnightOf(c *fiber.Ctx) time.Time {
+	return midnight(s.now(), s.reader(visitorOf(c)).Zone)
 }
 
 // midnight is the beginning of the reader's day.
@@ -220,7 +193,7 @@ func (p *labelPage) unredact(raw *labeling.Unredacted, reader string) {
 
 // buildLabel puts an item on its page. On a blind queue nothing on it tells
 // the version, template or arm; where the verdict is hidden, nothing tells it.
-func buildLabel(item labeling.Item, verdicts []Verdict, around surroundings, page, key string) labelPage {
+func buildLabel(item labeling.Item, verdicts []Verdict, around labeling.Progress, page, key string) labelPage {
 	answer := labeling.Answer{}
 	var trouble *ui.Banner
 	if item.Draft != nil {
@@ -250,11 +223,11 @@ func buildLabel(item labeling.Item, verdicts []Verdict, around surroundings, pag
 	}
 }
 
-func buildBar(item labeling.Item, around surroundings) ui.QueueBar {
+func buildBar(item labeling.Item, around labeling.Progress) ui.QueueBar {
 	bar := ui.QueueBar{
 		Crumbs: []ui.Link{{Text: "Queues", URL: "/queues"}}, Title: item.Queue.Title,
-		Done: item.Number, Total: int(around.summary.Free() + around.summary.Reserved + around.summary.Done),
-		Gain: gainWords(around.gain), Until: item.Reservation.LeaseUntil,
+		Done: item.Number, Total: int(around.Summary.Free() + around.Summary.Reserved + around.Summary.Done),
+		Gain: gainWords(around.Gain), Until: item.Reservation.LeaseUntil,
 		Actions: []templ.Component{
 			ui.Button{Label: "Queue", Style: ui.Plain, Size: ui.Small, Icon: ui.IconHistory, URL: "/queues/" + item.Queue.Slug},
 			ui.Button{Label: "Guide", Style: ui.Plain, Size: ui.Small, Icon: ui.IconBook, Opens: "guide", URL: "/guides/" + pathPart(item.TaskClass)},
@@ -425,7 +398,7 @@ func shortSession(id string) string {
 	return string(runes[:23]) + "…"
 }
 
-func buildRail(item labeling.Item, rail labeling.Rail, around surroundings) *ui.Rail {
+func buildRail(item labeling.Item, rail labeling.Rail, around labeling.Progress) *ui.Rail {
 	r := &ui.Rail{}
 	if len(rail.Labeled) > 0 {
 		group := ui.RailGroup{Kind: "done", Title: "Just labeled"}
@@ -450,7 +423,7 @@ func buildRail(item labeling.Item, rail labeling.Rail, around surroundings) *ui.
 		}
 		r.Groups = append(r.Groups, group)
 	}
-	r.Groups = append(r.Groups, waitingGroup(item.Queue, around.summary), todayGroup(around.today))
+	r.Groups = append(r.Groups, waitingGroup(item.Queue, around.Summary), todayGroup(around.Today))
 	return r
 }
 
@@ -507,13 +480,9 @@ func (s *site) itemLabel(c *fiber.Ctx) error {
 		return s.itemRefused(c, id, form, answer, err)
 	}
 	if wantsJSON(c) {
-		item, err := labels.Item(ctx, actor, id)
-		if err != nil {
-			return err
-		}
 		return c.JSON(labelTaken{
-			Said: fmt.Sprintf("Item %d labeled", item.Number), Bold: labelWords(label.Label), Mark: string(ui.MarkOf(label.Label)),
-			Undo: "/items/" + itemID(id) + "/undo", Seconds: 10, Next: "/queues/" + item.Queue.Slug + "?after=" + itemID(id),
+			Said: fmt.Sprintf("Item %d labeled", label.Number), Bold: labelWords(label.Label), Mark: string(ui.MarkOf(label.Label)),
+			Undo: "/items/" + itemID(id) + "/undo", Seconds: 10, Next: "/queues/" + label.Queue + "?after=" + itemID(id),
 		})
 	}
 	return s.seeNext(c, id)
@@ -553,25 +522,16 @@ func (s *site) itemRefused(c *fiber.Ctx, id int64, form answerForm, answer label
 	if wantsJSON(c) {
 		return refused
 	}
-	item, err := s.itemOf(c)
-	if err != nil {
-		return err
-	}
 	c.Status(status[kind])
-	return s.itemPage(c, item, nil, refused)
+	return s.itemPage(c, 0, refused)
 }
 
 // seeNext leads to what this person reads next in the queue of the item they
 // have just dealt with.
 func (s *site) seeNext(c *fiber.Ctx, after int64) error {
-	ctx, actor := c.UserContext(), actorOf(c)
-	item, err := s.Labeling.Item(ctx, actor, after)
-	if err != nil {
-		return err
-	}
-	next, err := s.Labeling.Reserve(ctx, actor, item.Queue.Slug)
+	queue, next, err := s.Labeling.ReserveAfter(c.UserContext(), actorOf(c), after)
 	if errors.Is(err, labeling.ErrNothingFree) {
-		return s.see(c, "/queues/"+item.Queue.Slug+"?after="+itemID(after))
+		return s.see(c, "/queues/"+queue.Slug+"?after="+itemID(after))
 	}
 	if err != nil {
 		return err
@@ -579,18 +539,24 @@ func (s *site) seeNext(c *fiber.Ctx, after int64) error {
 	return s.see(c, "/items/"+itemID(next.ItemID)+"?after="+itemID(after))
 }
 
-// afterToast says what was done just before this page, when it still stands.
-func (s *site) afterToast(c *fiber.Ctx, after int64) *ui.Toast {
+// afterToast is beforeToast where the page is no desk: of the queue, when it
+// has nothing more.
+func (s *site) afterToast(c *fiber.Ctx, after int64) (*ui.Toast, error) {
 	if after == 0 {
-		return nil
+		return nil, nil
 	}
-	before, err := s.Labeling.Item(c.UserContext(), actorOf(c), after)
-	if err != nil || before.Mine == nil || time.Since(before.Mine.LabeledAt) > time.Minute {
+	before, err := s.Labeling.Before(c.UserContext(), actorOf(c), after)
+	return s.beforeToast(before), err
+}
+
+// beforeToast says what was done just before this page.
+func (s *site) beforeToast(before *labeling.Before) *ui.Toast {
+	if before == nil || time.Since(before.LabeledAt) > time.Minute {
 		return nil
 	}
 	return &ui.Toast{
-		Mark: ui.MarkOf(before.Mine.Answer.Label), Text: fmt.Sprintf("Item %d labeled", before.Number), Bold: labelWords(before.Mine.Answer.Label),
-		Undo: "/items/" + itemID(after) + "/undo", Seconds: 10,
+		Mark: ui.MarkOf(before.Label), Text: fmt.Sprintf("Item %d labeled", before.Number), Bold: labelWords(before.Label),
+		Undo: "/items/" + itemID(before.Item) + "/undo", Seconds: 10,
 	}
 }
 
@@ -624,17 +590,9 @@ func (s *site) itemAhead(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	ctx, actor := c.UserContext(), actorOf(c)
-	item, err := labels.Item(ctx, actor, id)
-	if err != nil {
-		return err
-	}
-	if err := labels.Opened(ctx, actor, id); err != nil { // it is what they read now
-		return err
-	}
-	next, err := labels.ReserveAhead(ctx, actor, item.Queue.Slug)
+	queue, next, err := labels.ReserveBeside(c.UserContext(), actorOf(c), id)
 	if errors.Is(err, labeling.ErrNothingFree) {
-		return s.see(c, "/queues/"+item.Queue.Slug)
+		return s.see(c, "/queues/"+queue.Slug)
 	}
 	if err != nil {
 		return err

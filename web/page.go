@@ -115,7 +115,7 @@ func (s *site) viewer(c *fiber.Ctx, v visitor) ui.Viewer {
 		return viewer
 	}
 	viewer.Search = "/search"
-	viewer.Inbox, viewer.Unread = "/inbox", s.unread(c.UserContext(), v.actor)
+	viewer.Inbox, viewer.Unread = "/inbox", s.unread(c, v.actor)
 	viewer.KeysURL = "/settings/keyboard"
 	viewer.Display = displayOf(v.session.Person)
 	viewer.Accounts = s.accounts(c.UserContext(), v)

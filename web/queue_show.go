@@ -102,7 +102,10 @@ func (s *site) queueShow(c *fiber.Ctx) error {
 	}
 	shown.Adjudicates, shown.Configures = actor.May(auth.Adjudicate), actor.May(auth.Configure)
 	shown.SeesRules = actor.May(auth.SeeMeasures)
-	page := ui.Page{Title: queue.Title, Nav: "queues", Back: &ui.Link{Text: "Queues", URL: "/queues"}, Toast: s.afterToast(c, filter.After)}
+	page := ui.Page{Title: queue.Title, Nav: "queues", Back: &ui.Link{Text: "Queues", URL: "/queues"}}
+	if page.Toast, err = s.afterToast(c, filter.After); err != nil {
+		return err
+	}
 	return s.page(c, page, buildQueue(shown, filter).draw())
 }
 

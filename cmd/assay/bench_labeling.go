@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"flag"
@@ -12,11 +13,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,9 +41,12 @@ var benchLabelingCommand = command{
 	name: "bench labeling", usage: "[--items 1000000] [--labelers 64] [--rate 300] [--seconds 30]", summary: "measure reserving and labeling on a PostgreSQL of its own",
 	detail: `Starts a private PostgreSQL in a temporary directory, with every commit on disk as in production,
 fills it, and lets labelers loose on the product's own pages: at a steady rate that waits for nobody,
-and as fast as they can. Some click twice, open two tabs, send stale tokens and close the laptop. A
-bare claim loop with FOR UPDATE SKIP LOCKED runs on the same server for comparison. At the end a
-checker reads the whole history. It fails when an answer was lost or counted twice, or an item had
+and as fast as they can. Some click twice, open two tabs, send stale tokens. Others leave an item half
+read until its lease is over, come back and send what they had: it is refused and kept as a draft,
+and half of them reserve the item again and send it once more. A bare claim loop with FOR UPDATE
+SKIP LOCKED over an index of queue, priority and id runs on the same server for comparison. Beside
+each part stands what it cost in processor time. At the end a checker reads the whole history. It
+fails when an answer was lost or counted twice, a draft is missing, no lease ended, or an item had
 more labelers than it wants.`,
 	run: runBenchLabeling,
 }
@@ -48,19 +55,26 @@ type labelingBench struct {
 	items, labelers, rate int
 	lasts                 time.Duration
 
-	pool  *pgxpool.Pool
-	owner *pgx.Conn
-	store *labeling.Store
-	url   string
-	crew  []*benchLabeler
-	ids   []auth.Actor
+	server *embedded.Postgres
+	pool   *pgxpool.Pool
+	owner  *pgx.Conn
+	store  *labeling.Store
+	url    string
+	crew   []*benchLabeler
+	away   []*benchLabeler // who let their leases run out
+	ids    []auth.Actor
 
-	mu       sync.Mutex
-	accepted map[answerGiven]int // what the pages said was taken
-	took     map[string][]time.Duration
-	refused  atomic.Int64 // stale tokens, all of them
-	wrong    []string     // answers that no rule explains
+	mu        sync.Mutex
+	accepted  map[answerGiven]int    // what the pages said was taken
+	drafted   map[answerGiven]string // what must lie in a draft: the note it was sent with
+	lateAgain int                    // of what came too late: sent again under a new reservation
+	took      map[string][]time.Duration
+	refused   atomic.Int64 // stale tokens, all of them
+	wrong     []string     // answers that no rule explains
 }
+
+// benchLease is how long a reservation of the bench holds.
+const benchLease = 4 * time.Second
 
 type answerGiven struct {
 	person int64
@@ -68,7 +82,7 @@ type answerGiven struct {
 }
 
 func runBenchLabeling(ctx context.Context, args []string) error {
-	b := &labelingBench{accepted: map[answerGiven]int{}, took: map[string][]time.Duration{}}
+	b := &labelingBench{accepted: map[answerGiven]int{}, drafted: map[answerGiven]string{}, took: map[string][]time.Duration{}}
 	flags := flag.NewFlagSet("bench labeling", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.IntVar(&b.items, "items", 1_000_000, "")
@@ -89,6 +103,7 @@ func runBenchLabeling(ctx context.Context, args []string) error {
 		return err
 	}
 	defer server.Stop(context.WithoutCancel(ctx))
+	b.server = server
 	if err := b.prepare(ctx, server); err != nil {
 		return err
 	}
@@ -128,13 +143,13 @@ func (b *labelingBench) fill(ctx context.Context) error {
 	_, err := b.pool.Exec(ctx, `
 		WITH queue AS (
 			INSERT INTO queues (slug, title, task_class, reasons, lease, gold_share)
-			VALUES ('bench', 'Bench', 'sql_query', '{other}', '4 seconds', 0)
+			VALUES ('bench', 'Bench', 'sql_query', '{other}', $1, 0)
 			RETURNING id
 		), rule AS (
 			INSERT INTO queue_rules (queue_id, version, author) SELECT id, 1, 'bench' FROM queue
 		)
 		INSERT INTO guides (task_class, version, title, rule, body, author)
-		VALUES ('sql_query', 1, 'Bench', 'Is it right?', 'Look.', 'bench')`)
+		VALUES ('sql_query', 1, 'Bench', 'Is it right?', 'Look.', 'bench')`, benchLease)
 	if err != nil {
 		return err
 	}
@@ -176,7 +191,7 @@ func (b *labelingBench) open(ctx context.Context) error {
 		return err
 	}
 	go app.Listener(listener)
-	for n := range b.labelers {
+	for n := range b.labelers + b.leavers() {
 		p, err := register.Add(ctx, auth.Product(), people.New{Email: fmt.Sprintf("labeler-%d@example.org", n), Name: fmt.Sprintf("Labeler %d", n), Roles: []auth.Role{auth.Labeler}})
 		if err != nil {
 			return err
@@ -190,11 +205,19 @@ func (b *labelingBench) open(ctx context.Context) error {
 			return err
 		}
 		actor := auth.Actor{Kind: auth.Person, ID: p.ID, Name: p.Name, Roles: []auth.Role{auth.Labeler}}
+		labeler := &benchLabeler{b: b, person: p.ID, cookie: session, dice: mathrand.New(mathrand.NewPCG(7, uint64(n)))}
+		if n >= b.labelers {
+			b.away = append(b.away, labeler)
+			continue
+		}
 		b.ids = append(b.ids, actor)
-		b.crew = append(b.crew, &benchLabeler{b: b, person: p.ID, cookie: session, dice: mathrand.New(mathrand.NewPCG(7, uint64(n)))})
+		b.crew = append(b.crew, labeler)
 	}
 	return nil
 }
+
+// leavers is how many labelers let their leases run out, beside the others.
+func (b *labelingBench) leavers() int { return max(1, b.labelers/8) }
 
 func (b *labelingBench) measure(ctx context.Context) error {
 	load, _ := os.ReadFile("/proc/loadavg")
@@ -203,9 +226,11 @@ func (b *labelingBench) measure(ctx context.Context) error {
 		return err
 	}
 	stop := b.sweep(ctx)
+	back := b.leave(ctx)
 	b.reserving(ctx)
 	b.labelingPages(ctx)
 	b.saturate(ctx)
+	back()
 	stop()
 	load, _ = os.ReadFile("/proc/loadavg")
 	fmt.Printf("load at the end %s", load)
@@ -226,6 +251,21 @@ func (b *labelingBench) sweep(ctx context.Context) func() {
 		}
 	})
 	return func() { cancel(); done.Wait() }
+}
+
+// leave lets some labelers walk away from what they hold until its lease is
+// over, all through the parts.
+func (b *labelingBench) leave(ctx context.Context) func() {
+	var over atomic.Bool
+	var all sync.WaitGroup
+	for _, l := range b.away {
+		all.Go(func() {
+			for !over.Load() && ctx.Err() == nil {
+				l.comeLate()
+			}
+		})
+	}
+	return func() { over.Store(true); all.Wait() }
 }
 
 func (b *labelingBench) note(what string, took time.Duration) {
@@ -272,13 +312,18 @@ func (b *labelingBench) steadily(ctx context.Context, act func(ctx context.Conte
 }
 
 // bare is the fastest that one claim can be on this server: one statement over
-// a table of nothing else.
+// a table of nothing else, with the index that such a table has.
 func (b *labelingBench) bare(ctx context.Context) error {
-	_, err := b.owner.Exec(ctx, `CREATE TABLE bench_bare AS SELECT n AS id, NULL::bigint AS taken_by FROM generate_series(1, `+fmt.Sprint(b.items)+`) AS n`)
+	_, err := b.owner.Exec(ctx, `
+		CREATE TABLE bench_bare (id bigint PRIMARY KEY, queue int NOT NULL, priority int NOT NULL, taken_by bigint)`)
 	if err != nil {
 		return err
 	}
-	for _, sql := range []string{`CREATE INDEX ON bench_bare (id) WHERE taken_by IS NULL`, `GRANT ALL ON bench_bare TO assay_app`, `VACUUM ANALYZE bench_bare`} {
+	for _, sql := range []string{
+		`INSERT INTO bench_bare SELECT n, 1, n % 4, NULL FROM generate_series(1, ` + fmt.Sprint(b.items) + `) AS n`,
+		`CREATE INDEX ON bench_bare (queue, priority, id) WHERE taken_by IS NULL`,
+		`GRANT ALL ON bench_bare TO assay_app`, `VACUUM ANALYZE bench_bare`,
+	} {
 		if _, err := b.owner.Exec(ctx, sql); err != nil {
 			return err
 		}
@@ -287,15 +332,17 @@ func (b *labelingBench) bare(ctx context.Context) error {
 		var id int64
 		return b.pool.QueryRow(ctx, `
 			UPDATE bench_bare SET taken_by = $1
-			WHERE id = (SELECT id FROM bench_bare WHERE taken_by IS NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+			WHERE id = (SELECT id FROM bench_bare WHERE queue = 1 AND taken_by IS NULL ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED)
 			RETURNING id`, who).Scan(&id)
 	}
+	spent := b.meter()
 	b.steadily(ctx, func(ctx context.Context, who int, asked time.Time) {
 		if claim(who) == nil {
 			b.note("bare claim, steady", time.Since(asked))
 		}
 	})
 	b.say("bare claim, steady", b.lasts)
+	b.sayCost("bare claim, steady", spent)
 	b.flatOut(ctx, func(who int) {
 		began := time.Now()
 		if claim(who) == nil {
@@ -337,9 +384,11 @@ func (b *labelingBench) reserving(ctx context.Context) {
 		b.note("submit, "+part, time.Since(began))
 		b.count(actor.ID, fmt.Sprint(r.ItemID))
 	}
+	spent := b.meter()
 	b.steadily(ctx, func(_ context.Context, who int, asked time.Time) { cycle(who, asked, "steady") })
 	b.say("reserve, steady", b.lasts)
 	b.say("submit, steady", b.lasts)
+	b.sayCost("submit, steady", spent)
 	b.flatOut(ctx, func(who int) { cycle(who, time.Now(), "flat out") })
 	b.say("reserve, flat out", b.lasts/3)
 	b.say("submit, flat out", b.lasts/3)
@@ -348,14 +397,18 @@ func (b *labelingBench) reserving(ctx context.Context) {
 // labelingPages measures what a labeler waits for: from sending the label to
 // the whole HTML of the next item, as it arrives on loopback.
 func (b *labelingBench) labelingPages(ctx context.Context) {
+	spent := b.meter()
 	b.steadily(ctx, func(_ context.Context, who int, asked time.Time) { b.crew[who].step(asked, "steady") })
 	b.say("submit to next page, steady", b.lasts)
 	b.say("page alone, steady", b.lasts)
+	b.sayCost("submit to next page, steady", spent)
 }
 
 func (b *labelingBench) saturate(ctx context.Context) {
+	spent := b.meter()
 	b.flatOut(ctx, func(who int) { b.crew[who].step(time.Now(), "flat out") })
 	b.say("submit to next page, flat out", b.lasts/3)
+	b.sayCost("submit to next page, flat out", spent)
 }
 
 func (b *labelingBench) count(person int64, item string) {
@@ -400,6 +453,10 @@ func (b *labelingBench) check(ctx context.Context) error {
 			lost++
 		}
 	}
+	missing, err := b.missingDrafts(ctx, there)
+	if err != nil {
+		return err
+	}
 	reservations, err := b.number(ctx, `SELECT count(*) FROM reservations`)
 	if err != nil {
 		return err
@@ -409,14 +466,36 @@ func (b *labelingBench) check(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("history: %d reservations, %d of them expired, %d labels, %d stale tokens refused\n", reservations, expired, len(there), b.refused.Load())
-	fmt.Printf("items with more labelers than wanted %d, answers lost %d, labels double %d\n", tooMany, lost, double)
+	fmt.Printf("answers after the lease was over: %d refused and kept as drafts, %d of them then sent again and taken\n", len(b.drafted), b.lateAgain)
+	fmt.Printf("items with more labelers than wanted %d, answers lost %d, labels double %d, drafts missing %d\n", tooMany, lost, double, missing)
+	if expired == 0 {
+		b.strange("no lease ended: the parts are shorter than a lease")
+	}
 	if len(b.wrong) > 0 {
 		fmt.Printf("%d answers that no rule explains, the first: %s\n", len(b.wrong), b.wrong[0])
 	}
-	if tooMany+int64(lost)+double+int64(len(b.wrong)) > 0 {
+	if tooMany+int64(lost)+double+int64(missing)+int64(len(b.wrong)) > 0 {
 		return errNo
 	}
 	return nil
+}
+
+// missingDrafts counts what came too late and is neither in its labeler's
+// draft nor in a label they gave afterwards.
+func (b *labelingBench) missingDrafts(ctx context.Context, labeled map[answerGiven]bool) (missing int, err error) {
+	kept := map[answerGiven]string{}
+	rows, _ := b.pool.Query(ctx, `
+		SELECT w.person_id, d.item_id::text, coalesce(d.body->>'note', '')
+		FROM drafts d JOIN labelers w ON w.id = d.labeler_id`)
+	var key answerGiven
+	var note string
+	_, err = pgx.ForEachRow(rows, []any{&key.person, &key.item, &note}, func() error { kept[key] = note; return nil })
+	for given, note := range b.drafted {
+		if kept[given] != note && !labeled[given] {
+			missing++
+		}
+	}
+	return missing, err
 }
 
 func (b *labelingBench) number(ctx context.Context, sql string) (n int64, err error) {
@@ -466,6 +545,47 @@ func (l *benchLabeler) step(asked time.Time, part string) {
 	}
 	l.b.note("page alone, "+part, time.Since(began))
 	l.b.note("submit to next page, "+part, time.Since(asked))
+}
+
+// comeLate holds an item until its lease is over, then sends what was written.
+// It must be refused and kept; half of the time the item is reserved again and
+// what was kept is sent once more.
+func (l *benchLabeler) comeLate() {
+	l.item = ""
+	l.openNext()
+	if l.item == "" {
+		time.Sleep(100 * time.Millisecond)
+		return
+	}
+	time.Sleep(benchLease + 1500*time.Millisecond) // the sweep comes every second
+	note := "late " + uuid.NewString()
+	l.form.Set("note", note)
+	path := "/items/" + l.item
+	status, _, err := l.post(path+"/labels", l.form)
+	if err != nil || status != http.StatusConflict {
+		l.b.strange("an answer after its lease: status %d, %v", status, err)
+		return
+	}
+	l.b.refused.Add(1)
+	given := answerGiven{l.person, l.item}
+	l.b.mu.Lock()
+	l.b.drafted[given] = note
+	l.b.mu.Unlock()
+	if l.dice.Float64() < 0.5 {
+		return
+	}
+	status, location, err := l.post(path+"/again", url.Values{"form_token": l.form["form_token"]})
+	if err != nil || status != http.StatusSeeOther || !l.read(location) {
+		l.b.strange("reserve again after a lease: status %d, %v", status, err)
+		return
+	}
+	l.form.Set("note", note)
+	if l.sent(l.post(path+"/labels", l.form)) != "" {
+		l.b.mu.Lock()
+		l.b.accepted[given]++
+		l.b.lateAgain++
+		l.b.mu.Unlock()
+	}
 }
 
 func (l *benchLabeler) openNext() {
@@ -600,4 +720,56 @@ func (l *benchLabeler) do(request *http.Request) (string, int, error) {
 
 func (l *benchLabeler) sign(request *http.Request) {
 	request.AddCookie(&http.Cookie{Name: "assay-session", Value: l.cookie})
+}
+
+// cost is the processor time of a part, of the program with the bench that
+// drives it, and of PostgreSQL.
+type cost struct{ program, postgres time.Duration }
+
+// meter begins to measure what a part costs.
+func (b *labelingBench) meter() func() cost {
+	program, server := ownTime(), treeTime(b.server.Pid())
+	return func() cost { return cost{ownTime() - program, treeTime(b.server.Pid()) - server} }
+}
+
+func (b *labelingBench) sayCost(what string, spent func() cost) {
+	n := time.Duration(max(1, len(b.took[what])))
+	c := spent()
+	each := func(d time.Duration) float64 { return float64(d/n) / float64(time.Millisecond) }
+	fmt.Printf("%-34s %.2f ms of processor each: program and bench %.2f, PostgreSQL %.2f\n", "", each(c.program+c.postgres), each(c.program), each(c.postgres))
+}
+
+func ownTime() time.Duration {
+	var used syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// treeTime is the processor time of a process, its children, and those of its
+// children that have ended; 0 where there is no /proc.
+func treeTime(parent int) (all time.Duration) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		id, _, _ := strings.Cut(string(text), " ")
+		_, rest, _ := strings.Cut(string(text[bytes.LastIndexByte(text, ')')+1:]), " ")
+		fields := strings.Fields(rest)
+		if len(fields) < 15 || id != strconv.Itoa(parent) && fields[1] != strconv.Itoa(parent) {
+			continue
+		}
+		last := 13 // user and system time
+		if id == strconv.Itoa(parent) {
+			last = 15 // and that of its ended children
+		}
+		for _, field := range fields[11:last] {
+			ticks, _ := strconv.ParseInt(field, 10, 64)
+			all += time.Duration(ticks) * 10 * time.Millisecond // a hundred ticks a second, on every Linux
+		}
+	}
+	return all
 }

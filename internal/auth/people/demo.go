@@ -63,7 +63,7 @@ func (g *Register) Demonstrators(ctx context.Context, s *Session) ([]Person, err
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, scanPerson)
+	return pgx.CollectRows(rows, onePerson)
 }
 
 // ActAs ends the session and starts one as another account of the role

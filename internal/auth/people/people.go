@@ -65,18 +65,20 @@ var power = []auth.Role{auth.ReleaseManager, auth.Admin, auth.Auditor}
 // Powerful reports whether the role is granted by two.
 func Powerful(r auth.Role) bool { return slices.Contains(power, r) }
 
-const selectPerson = `
-	SELECT p.id, p.email, p.name, p.password IS NOT NULL AS has_password, p.second_factor IS NOT NULL AS has_second_factor,
+const personColumns = `
+	       p.id, p.email, p.name, p.password IS NOT NULL AS has_password, p.second_factor IS NOT NULL AS has_second_factor,
 	       p.theme, p.time_zone, p.single_keys, p.keys, p.demo, p.created_at, p.disabled_at,
 	       (SELECT max(s.seen_at) FROM sign_in_sessions s WHERE s.person_id = p.id) AS seen_at,
-	       ARRAY(SELECT r.role FROM person_roles r WHERE r.person_id = p.id ORDER BY r.granted_at, r.role) AS roles
-	FROM people p`
+	       ARRAY(SELECT r.role FROM person_roles r WHERE r.person_id = p.id ORDER BY r.granted_at, r.role) AS roles`
 
-func scanPerson(row pgx.CollectableRow) (Person, error) {
+const selectPerson = `SELECT ` + personColumns + ` FROM people p`
+
+// scanPerson reads a person, after other columns that stand before theirs.
+func scanPerson(row pgx.CollectableRow, before ...any) (Person, error) {
 	var p Person
 	var roles []string
-	err := row.Scan(&p.ID, &p.Email, &p.Name, &p.HasPassword, &p.HasSecondFactor, &p.Theme, &p.TimeZone, &p.SingleKeys, &p.Keys, &p.Demo,
-		&p.CreatedAt, &p.DisabledAt, &p.SeenAt, &roles)
+	err := row.Scan(append(before, &p.ID, &p.Email, &p.Name, &p.HasPassword, &p.HasSecondFactor, &p.Theme, &p.TimeZone, &p.SingleKeys, &p.Keys, &p.Demo,
+		&p.CreatedAt, &p.DisabledAt, &p.SeenAt, &roles)...)
 	for _, r := range auth.Roles { // in the order pages show them
 		if slices.Contains(roles, string(r)) {
 			p.Roles = append(p.Roles, r)
@@ -94,7 +96,7 @@ func (g *Register) List(ctx context.Context, actor auth.Actor) ([]Person, error)
 	if err != nil {
 		return nil, fmt.Errorf("list people: %w", err)
 	}
-	list, err := pgx.CollectRows(rows, scanPerson)
+	list, err := pgx.CollectRows(rows, onePerson)
 	if err != nil {
 		return nil, fmt.Errorf("list people: %w", err)
 	}
@@ -136,7 +138,7 @@ func (g *Register) one(ctx context.Context, db postgres.DB, where string, arg an
 	if err != nil {
 		return Person{}, err
 	}
-	p, err := pgx.CollectExactlyOneRow(rows, scanPerson)
+	p, err := pgx.CollectExactlyOneRow(rows, onePerson)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Person{}, fault.Say(fault.NotFound, "There is no such account.")
 	}
@@ -457,3 +459,5 @@ func texts(roles []auth.Role) []string {
 	}
 	return list
 }
+
+func onePerson(row pgx.CollectableRow) (Person, error) { return scanPerson(row) }

@@ -55,26 +55,28 @@ func (g *Register) Resume(ctx context.Context, secret string) (*Session, error) 
 		return nil, nil
 	}
 	now := g.now()
-	s := Session{}
-	var secondFactorAt, steppedUpAt *time.Time
-	err := g.DB.QueryRow(ctx, `
-		SELECT s.id, s.person_id, s.started_at, s.seen_at, s.expires_at, s.browser, s.second_factor_at, s.stepped_up_at
+	rows, err := g.DB.Query(ctx, `
+		SELECT s.id, s.started_at, s.seen_at, s.expires_at, s.browser, s.second_factor_at, s.stepped_up_at, `+personColumns+`
 		FROM sign_in_sessions s
 		JOIN people p ON p.id = s.person_id
 		WHERE s.token_hash = $1
 		  AND s.ended_at IS NULL
 		  AND s.expires_at > $2
 		  AND s.seen_at > $3
-		  AND p.disabled_at IS NULL`, digest(secret), now, now.Add(-IdleLasts)).
-		Scan(&s.ID, &s.Person.ID, &s.StartedAt, &s.SeenAt, &s.ExpiresAt, &s.Browser, &secondFactorAt, &steppedUpAt)
+		  AND p.disabled_at IS NULL`, digest(secret), now, now.Add(-IdleLasts))
+	if err != nil {
+		return nil, fmt.Errorf("resume a sign-in session: %w", err)
+	}
+	s := Session{}
+	var secondFactorAt, steppedUpAt *time.Time
+	s.Person, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Person, error) {
+		return scanPerson(row, &s.ID, &s.StartedAt, &s.SeenAt, &s.ExpiresAt, &s.Browser, &secondFactorAt, &steppedUpAt)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("resume a sign-in session: %w", err)
-	}
-	if s.Person, err = g.one(ctx, g.DB, `p.id = $1`, s.Person.ID); err != nil {
-		return nil, fmt.Errorf("resume session %d: %w", s.ID, err)
 	}
 	s.SecondFactorDue = secondFactorAt == nil && s.Person.needsSecondFactor()
 	s.Actor = auth.Actor{Kind: auth.Person, ID: s.Person.ID, Name: s.Person.Name, Roles: s.Person.Roles, Session: s.ID}
