@@ -43,6 +43,7 @@ func table(s Stages) []job {
 		every(copyVerdictsEach, validators.Validated{}, "copy verdicts to the telemetry store", &copyVerdicts{telemetry: s.Telemetry, validators: s.Validators}),
 		every(sweepVerdictsEach, SweepVerdicts{}, "forget old trials of canaries that were right", &sweepVerdicts{validators: s.Validators}),
 		every(expireEach, ExpireReservations{}, "give back what closed laptops hold", &expireReservations{labeling: s.Labeling}),
+		every(callThirdsEach, CallThirds{}, "call a third labeler where two agree and are not to be relied on", &callThirds{labeling: s.Labeling}),
 		every(copyLabelsEach, labeling.Submitted{}, "copy labels to the telemetry store", &copyLabels{labeling: s.Labeling}),
 		on("freeze the versions of datasets", &freezeDatasets{labeling: s.Labeling}),
 		on("write the files of frozen versions", &writeExports{labeling: s.Labeling}),

@@ -60,8 +60,9 @@
 //     anybody read, and every "hallucinated", each with the probability it had
 //     when its first label was known (overlap.go). A reading that came another
 //     way counts for the consensus and for no rate.
-//   - A third labeler is called for two readings that differ by a step; correct
-//     against hallucinated goes to a reviewer at once.
+//   - A third labeler is called for two readings that differ by a step, and for
+//     two that agree while the model of Dawid and Skene gives their label less
+//     than 95 %; correct against hallucinated goes to a reviewer at once.
 //
 // Read order.go first, then reservation.go, label.go and sample.go.
 package labeling
