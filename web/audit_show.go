@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,15 +134,15 @@ func buildAudit(q auditQuery, list audit.Page) auditPage {
 		Sub:     ui.CountOf(list.Total, "entry", "entries") + " to be seen by you.",
 		Filters: auditFilters(q),
 		Query:   strings.TrimPrefix(q.address(func(q *auditQuery) { q.Cursor, q.Entry = "", 0 }), "/audit"),
-		Table: ui.Table{ID: "entries", Caption: "Audit entries", Tight: true, Columns: []ui.Column{
+		Table: ui.Table{ID: "entries", Caption: "Audit entries", Tight: true, Flow: true, Columns: []ui.Column{
 			{Label: "Entry", Right: true}, {Label: "Time, UTC"}, {Label: "Who"}, {Label: "Did"}, {Label: "Object"}, {Label: "What", Wide: true}, {Label: "Hash"}}},
 	}
 	for _, e := range list.Entries {
 		address := q.address(func(q *auditQuery) { q.Entry = e.ID })
 		p.Table.Rows = append(p.Table.Rows, ui.Row{
 			URL: address, Current: e.ID == q.Entry, Cells: []templ.Component{
-				ui.Link{Text: ui.Count(e.ID), URL: address, Plain: true}, ui.Mono(e.At.UTC().Format("2 Jan 15:04:05")), ui.Words(whoDid(e)),
-				ui.Words(e.Action), ui.Bold(e.Object), ui.Words(e.What), ui.Mono(firstOf(e.Hash))}})
+				ui.Link{Text: ui.Count(e.ID), URL: address, Plain: true}, ui.Mono(e.At.UTC().Format("2 Jan 15:04:05")), q.only(whoDid(e), func(q *auditQuery) { q.Who = e.ActorName }),
+				ui.Words(e.Action), ui.Bold(e.Object), ui.Words(shortHashes(e.What)), ui.Mono(firstOf(e.Hash))}})
 	}
 	if len(list.Entries) == 0 {
 		p.Table.Empty = ui.Empty{Bare: true, Title: "No entry matches", Why: "The filters may be too narrow, or what they name is not yours to see.",
@@ -159,6 +160,11 @@ func buildAudit(q auditQuery, list audit.Page) auditPage {
 		p.Table.Foot.Older = q.address(func(q *auditQuery) { q.Cursor, q.Entry = list.Older, 0 })
 	}
 	return p
+}
+
+// only is a name that leads to the entries that share it.
+func (q auditQuery) only(name string, change func(*auditQuery)) ui.Link {
+	return ui.Link{Text: name, Plain: true, URL: q.address(func(q *auditQuery) { q.Cursor, q.Entry = "", 0; change(q) })}
 }
 
 func auditFilters(q auditQuery) ui.FilterBar {
@@ -190,6 +196,12 @@ func whoDid(e audit.Row) string {
 	}
 	return e.ActorName
 }
+
+var wholeHash = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+
+// shortHashes leaves of each hash what tells it from others; the entry at the
+// side has it whole.
+func shortHashes(what string) string { return wholeHash.ReplaceAllStringFunc(what, ui.ShortHash) }
 
 func firstOf(hash string) string { return hash[:min(4, len(hash))] + "…" }
 
@@ -302,10 +314,10 @@ func (s *site) auditEntry(ctx context.Context, actor auth.Actor, q auditQuery, s
 
 func buildEntry(q auditQuery, e audit.Row, life []audit.Row, place *audit.Place) *auditEntry {
 	a := &auditEntry{Object: e.Object, Note: "selected: entry " + ui.Count(e.ID), Reason: e.Reason,
-		Life: ui.Table{Caption: "The life of " + e.Object, Tight: true, Bare: true, Columns: []ui.Column{{Label: "Time, UTC"}, {Label: "Did", Wide: true}, {Label: "Who"}}}}
+		Life: ui.Table{Caption: "The life of " + e.Object, Tight: true, Flow: true, Bare: true, Columns: []ui.Column{{Label: "Time, UTC"}, {Label: "Did", Wide: true}, {Label: "Who"}}}}
 	for _, one := range life {
 		a.Life.Rows = append(a.Life.Rows, ui.Row{Current: one.ID == e.ID, Cells: []templ.Component{
-			ui.Mono(one.At.UTC().Format("2 Jan 15:04")), ui.Pair(one.Action, one.What), ui.Words(whoDid(one))}})
+			ui.Mono(one.At.UTC().Format("2 Jan 15:04")), ui.Pair(one.Action, shortHashes(one.What)), ui.Words(whoDid(one))}})
 	}
 	fact := func(term string, value templ.Component) {
 		a.Facts.Items = append(a.Facts.Items, ui.Fact{Term: term, Value: value})
@@ -314,6 +326,9 @@ func buildEntry(q auditQuery, e audit.Row, life []audit.Row, place *audit.Place)
 	fact("Entry", ui.Words(ui.Count(e.ID)))
 	fact("Time", ui.Time{At: e.At, Style: ui.Full})
 	fact("As", ui.Words(actedAs(e)))
+	if short := shortHashes(e.What); short != e.What {
+		fact("What", ui.Words(e.What))
+	}
 	if e.Before != "" {
 		fact("Before", ui.Copy{Value: e.Before})
 	}

@@ -46,13 +46,13 @@ func (s *site) handoffCertificate(c *fiber.Ctx) error {
 	if gates.Signing != nil {
 		key = gates.Signing.Public()
 	}
-	p := buildCertificate(certificate, life, key)
+	p := buildCertificate(certificate, life, key, s.program())
 	return s.page(c, ui.Page{Title: p.Title, Nav: "handoffs", Layout: ui.Sheet, Back: &ui.Link{Text: "Handoff", URL: handoffURL(id)}}, p.draw())
 }
 
-func buildCertificate(c eval.Certificate, life eval.Life, key string) certificatePage {
+func buildCertificate(c eval.Certificate, life eval.Life, key, program string) certificatePage {
 	p := certificatePage{Title: "Certificate of promotion", Sub: fmt.Sprintf("%s, handoff %d", c.Contract.Candidate, c.Handoff), Required: c.Contract.Metric.Text,
-		Offline: fmt.Sprintf("assay gate verify handoff-%d.certificate --key %s", c.Handoff, key)}
+		Offline: fmt.Sprintf("%s gate verify handoff-%d.certificate --key %s", program, c.Handoff, key)}
 	p.Says = ui.Words("On "+decidedAt(c, life).UTC().Format("Mon 2 Jan 2006, 15:04:05 MST")+", ", ui.Bold(c.Contract.Candidate),
 		fmt.Sprintf(" was %s in place of %s. %s release managers approved the same evidence. None of them asked for it or wrote the candidate.",
 			statusWords(c.Status), c.Contract.Failing, numberWord(len(c.Signatures))))
@@ -61,7 +61,7 @@ func buildCertificate(c eval.Certificate, life eval.Life, key string) certificat
 	for _, check := range c.Checks {
 		of := ""
 		if check.Needed > 0 {
-			of = ui.OutOf(check.Done, check.Needed)
+			of = ofNeeded(check.Done, check.Needed, "")
 		}
 		word := "holds"
 		if check.Finding == eval.Reports {

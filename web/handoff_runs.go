@@ -22,9 +22,9 @@ type uploadForm struct {
 	Refused ui.Table // the lines that were not taken
 }
 
-func (f uploadForm) filled(g eval.Gate) *uploadForm {
+func (f uploadForm) filled(g eval.Gate, program string) *uploadForm {
 	f.Action = handoffURL(g.Handoff.ID) + "/runs"
-	f.Command = fmt.Sprintf("assay gate upload %d results.jsonl", g.Handoff.ID)
+	f.Command = fmt.Sprintf("%s gate upload %d results.jsonl", program, g.Handoff.ID)
 	if g.Handoff.Contract.Metric.ByPeople() {
 		f.Labels = "The required metric rests on people’s labels. Send each run’s output and prompt with it: the outputs become items of a blind queue, and an upload cannot carry labels."
 	}
@@ -80,6 +80,8 @@ func sentFile(c *fiber.Ctx, field string) (string, error) {
 }
 
 // uploadWords is "163 runs taken, 3 there already, 1 refused. 139 still missing."
+// What was there already is explained: a run is known by its window, case and
+// number, and the first result of it stays.
 func uploadWords(u eval.Upload) string {
 	words := ui.CountOf(u.Accepted, "run") + " taken"
 	if u.Duplicate > 0 {
@@ -91,6 +93,25 @@ func uploadWords(u eval.Upload) string {
 	words += "."
 	if u.Missing > 0 {
 		words += " " + ui.Count(u.Missing) + " still missing."
+	}
+	if u.Duplicate > 0 {
+		words += " A run is known by its window, case and number: where one was there already, the first result stays and the line changes nothing" + firstDuplicates(u) + "."
+	}
+	return words
+}
+
+// firstDuplicates names a few of the runs that were there already.
+func firstDuplicates(u eval.Upload) string {
+	var named []string
+	for _, r := range u.Duplicates[:min(3, len(u.Duplicates))] {
+		named = append(named, fmt.Sprintf("%s case %s, run %d", r.Window, clip(r.CaseID, 40), r.Repeat))
+	}
+	if len(named) == 0 {
+		return ""
+	}
+	words := ": " + strings.Join(named, "; ")
+	if more := u.Duplicate - len(named); more > 0 {
+		words += "; and " + ui.Count(more) + " more"
 	}
 	return words
 }

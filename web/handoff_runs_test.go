@@ -17,7 +17,7 @@ func TestResultsAreTakenLineByLine(t *testing.T) {
 	page.says("#results", "5 runs taken, 3 refused. 297 still missing.", "6 case_id has 1 to 200 characters", "7 route is serve, shorten or abstain", "8 not a JSON object")
 	page = engineer.bring(path+"/runs", results(2))
 	page.to(path)
-	engineer.get(path).says("#toasts", "0 runs taken, 5 there already. 297 still missing.")
+	engineer.get(path).says("#toasts", "0 runs taken, 5 there already. 297 still missing.", "the first result stays and the line changes nothing: regression case invented_eta, run 1")
 	engineer.bring(path+"/runs", "").want(400)
 	engineer.post(path+"/runs", form("results", "x")).want(400)
 	g.as(auth.ReleaseManager).bring(path+"/runs", results(1)).want(403)

@@ -26,9 +26,10 @@ type handoffPage struct {
 	Tabs       ui.Tabs
 	Feed       ui.Feed
 	Checks     ui.Checks
-	Upload     *uploadForm // for who may bring results, while they are taken
-	CommentURL string      // "" for who cannot comment
-	RevokeURL  string      // "" while there is nothing to revoke, or not by this person
+	After      templ.Component // after promotion: what is closed and what to watch
+	Upload     *uploadForm     // for who may bring results, while they are taken
+	CommentURL string          // "" for who cannot comment
+	RevokeURL  string          // "" while there is nothing to revoke, or not by this person
 	Side       handoffSide
 	Cases      *caseTable
 	Diff       *templateDiff
@@ -70,7 +71,7 @@ func (s *site) handoffPage(c *fiber.Ctx, tab string, upload uploadForm) error {
 		return err
 	}
 	actor, ctx, h := actorOf(c), c.UserContext(), gate.Handoff
-	seen := seenHandoff{Gate: gate, Reader: actor.ID, Now: s.now()}
+	seen := seenHandoff{Gate: gate, Reader: actor.ID, Now: s.now(), Program: s.program()}
 	if seen.Life, err = s.Eval.Life(ctx, actor, h.ID); err != nil {
 		return err
 	}
@@ -133,6 +134,7 @@ type seenHandoff struct {
 	MaySign  bool
 	Because  string // why not
 	Now      time.Time
+	Program  string // how the reader's shell calls it
 }
 
 func buildHandoff(seen seenHandoff, actor auth.Actor, upload uploadForm) handoffPage {
@@ -144,7 +146,7 @@ func buildHandoff(seen seenHandoff, actor auth.Actor, upload uploadForm) handoff
 		Pill: ui.Pill{Text: capital(statusWords(g.Decision.Status)), Mark: ui.DecisionMark(decisionWord(g.Decision.Status)), Tone: statusTone(g.Decision.Status)},
 		Sub:  ui.Words(h.RequestedByName+" wants to replace ", ui.Mono(h.FailingTemplateID), " with ", ui.Mono(h.CandidateTemplateID)),
 		Feed: ui.Feed{Items: handoffFeed(g, seen.Life, seen.Incident)}, Checks: checksBox(seen, actor),
-		Side: handoffSide{Signers: signers(seen), Windows: windowLines(g, seen.Life), Evidence: evidenceFacts(g)},
+		Side: handoffSide{Signers: signers(seen), Windows: windowLines(g, seen.Life), Evidence: evidenceFacts(g, seen.Life)},
 	}
 	if actor.Kind == auth.Person {
 		p.CommentURL = base + "/comments"
@@ -152,8 +154,11 @@ func buildHandoff(seen seenHandoff, actor auth.Actor, upload uploadForm) handoff
 	if seen.MaySign && g.Decision.Status.Allows() {
 		p.RevokeURL = base + "/revoke"
 	}
+	if g.Decision.Status == eval.Promoted {
+		p.After = afterPromotion(h, seen.Incident)
+	}
 	if actor.May(auth.OpenHandoff) && g.TakesResults() {
-		p.Upload = upload.filled(g)
+		p.Upload = upload.filled(g, seen.Program)
 	}
 	if h.IncidentID != nil {
 		p.Side.Fixes = &ui.Link{Text: "Incident " + strconv.FormatInt(*h.IncidentID, 10), URL: incidentURL(*h.IncidentID)}
@@ -163,6 +168,23 @@ func buildHandoff(seen seenHandoff, actor auth.Actor, upload uploadForm) handoff
 		}
 	}
 	return p
+}
+
+// afterPromotion says what the promotion ended and what comes next.
+func afterPromotion(h eval.Handoff, incident *eval.Incident) templ.Component {
+	banner := ui.Banner{Tone: ui.Ok, Icon: ui.IconShield, Fact: "The candidate replaces " + h.FailingTemplateID + ".",
+		Consequence: "Roll it out where your deployment asks this gate; every client is told yes until somebody revokes it."}
+	if h.IncidentID != nil {
+		number := strconv.FormatInt(*h.IncidentID, 10)
+		banner.Fact = "The promotion closed incident " + number + "."
+		banner.Consequence = h.CandidateTemplateID + " replaces " + h.FailingTemplateID + ". The alert resolves by itself once the window holds no unsafe claim; should it fire again, it opens a new incident."
+		banner.Actions = append(banner.Actions, ui.Button{Label: "Incident " + number, Size: ui.Small, URL: incidentURL(*h.IncidentID)})
+		if incident != nil && incident.ClosedAt == nil {
+			banner.Tone, banner.Fact = ui.Mid, "Promoted. Incident "+number+" is open again."
+		}
+	}
+	banner.Actions = append(banner.Actions, ui.Button{Label: "Alerts", Size: ui.Small, Style: ui.Plain, URL: "/alerts"})
+	return banner
 }
 
 func (p handoffPage) number() string { return strconv.FormatInt(p.ID, 10) }
@@ -216,7 +238,7 @@ func handoffFeed(g eval.Gate, life eval.Life, incident *eval.Incident) []ui.Feed
 			continue
 		}
 		last = string(d.Status)
-		list = append(list, entry{d.DecidedAt, ui.FeedItem{Mark: ui.DecisionMark(decisionWord(d.Status)), Did: ui.Words(capital(d.Why) + ": " + statusWords(d.Status)), At: ui.Time{At: d.DecidedAt}}})
+		list = append(list, entry{d.DecidedAt, decisionItem(d, incident)})
 	}
 	slices.SortStableFunc(list, func(a, b entry) int { return a.at.Compare(b.at) })
 	var items []ui.FeedItem
@@ -224,6 +246,27 @@ func handoffFeed(g eval.Gate, life eval.Life, incident *eval.Incident) []ui.Feed
 		items = append(items, e.item)
 	}
 	return items
+}
+
+// decisionItem says what was decided: by whom, where a person did, else what
+// made it so and what it is now.
+func decisionItem(d eval.KeptDecision, incident *eval.Incident) ui.FeedItem {
+	item := ui.FeedItem{Mark: ui.DecisionMark(decisionWord(d.Status)), At: ui.Time{At: d.DecidedAt}}
+	did, who, byPerson := strings.Cut(d.Why, " by ")
+	switch {
+	case byPerson && d.Status == eval.Promoted:
+		item.Who, item.Did = who, ui.Words("promoted the candidate")
+		if incident != nil && incident.ClosedAt != nil {
+			item.Note = "That closed incident " + strconv.FormatInt(incident.ID, 10) + "."
+		}
+	case byPerson && d.Status == eval.Revoked:
+		item.Who, item.Did = who, ui.Words("revoked it; the check answers no since")
+	case byPerson:
+		item.Who, item.Did = who, ui.Words(did)
+	default:
+		item.Did = ui.Words(capital(d.Why) + ": " + statusWords(d.Status))
+	}
+	return item
 }
 
 func checksBox(seen seenHandoff, actor auth.Actor) ui.Checks {
@@ -240,10 +283,10 @@ func checksBox(seen seenHandoff, actor auth.Actor) ui.Checks {
 		case check.Finding == eval.Reports:
 			row.Fraction = "reports only"
 		case check.Name == eval.RegressionCheck:
-			row.Fraction = ui.OutOf(check.Done, check.Needed) + " runs"
+			row.Fraction = ofNeeded(check.Done, check.Needed, " runs")
 			row.Details = base + "?window=regression"
 		case check.Needed > 0:
-			row.Fraction = ui.OutOf(check.Done, check.Needed)
+			row.Fraction = ofNeeded(check.Done, check.Needed, "")
 		}
 		box.Items = append(box.Items, row)
 	}
@@ -259,6 +302,15 @@ func checksBox(seen seenHandoff, actor auth.Actor) ui.Checks {
 	box.Items = append(box.Items, approval)
 	box.Actions, box.Note = signActions(seen, actor)
 	return box
+}
+
+// ofNeeded is "160 of 299", and "400, 299 needed" where there is more than
+// enough. of is the noun of what is counted, with its space, or empty.
+func ofNeeded(done, needed int, of string) string {
+	if done > needed {
+		return ui.Count(done) + of + ", " + ui.Count(needed) + " needed"
+	}
+	return ui.OutOf(done, needed) + of
 }
 
 func findingMark(f eval.Finding) ui.Mark {
@@ -278,17 +330,17 @@ func findingMark(f eval.Finding) ui.Mark {
 func signActions(seen seenHandoff, actor auth.Actor) ([]templ.Component, string) {
 	g := seen.Gate
 	base := handoffURL(g.Handoff.ID)
-	var actions []templ.Component
-	if g.Allowed {
-		actions = append(actions, ui.Button{Label: "Certificate", URL: base + "/certificate"})
-	}
 	switch status := g.Decision.Status; {
-	case status == eval.Promoted || status.Final():
-		return actions, ""
-	case !seen.MaySign:
-		return actions, seen.Because
+	case status == eval.Promoted:
+		return []templ.Component{ui.Button{Label: "Certificate", URL: base + "/certificate"}}, ""
+	case status.Final():
+		return nil, ""
+	case status == eval.Approved && seen.MaySign:
+		return []templ.Component{ui.Button{Label: "Promote", Style: ui.Filled, URL: base + "/promote"}}, "The next page says what will happen. The certificate is here once it is promoted."
 	case status == eval.Approved:
-		return append([]templ.Component{promoteForm(base + "/promote")}, actions...), "Each act asks for a fresh proof of who you are."
+		return nil, "A release manager promotes it. The certificate is here from then on."
+	case !seen.MaySign:
+		return nil, seen.Because
 	case status != eval.Ready:
 		return []templ.Component{ui.Button{Label: "Reject", Style: ui.Hazard, URL: base + "/sign?decision=reject"}}, "Nobody signs evidence that is still changing."
 	case g.SignedBy(actor.ID, seen.Now):
@@ -297,7 +349,17 @@ func signActions(seen seenHandoff, actor auth.Actor) ([]templ.Component, string)
 	return []templ.Component{
 		ui.Button{Label: "Approve", Style: ui.Filled, URL: base + "/sign?decision=approve", Key: "Ctrl+Enter"},
 		ui.Button{Label: "Reject", Style: ui.Hazard, URL: base + "/sign?decision=reject"},
-	}, "You sign the evidence with the hash beside; new evidence voids it."
+	}, notOpenedWords(seen)
+}
+
+// notOpenedWords say before the proof what a signature given now would leave
+// out.
+func notOpenedWords(seen seenHandoff) string {
+	_, not := openedWindows(seen.Gate.Handoff, seen.Life, seen.Reader)
+	if len(not) == 0 {
+		return "You sign the evidence with the hash beside; new evidence voids it."
+	}
+	return "You have not opened the " + strings.Join(not, " and ") + " cases. You may sign all the same; the certificate will say so."
 }
 
 // signers lists who has signed, whether the reader may, and who may not.
@@ -328,11 +390,11 @@ func signers(seen seenHandoff) ui.Facts {
 func windowLines(g eval.Gate, life eval.Life) []windowLine {
 	var list []windowLine
 	for _, check := range g.Decision.Checks {
-		line := windowLine{Link: ui.Link{Text: check.Name}, Out: ui.OutOf(check.Done, check.Needed)}
+		line := windowLine{Link: ui.Link{Text: check.Name}, Out: ofNeeded(check.Done, check.Needed, "")}
 		window := ""
 		switch check.Name {
 		case eval.RegressionCheck:
-			line.Says, window, line.Out = "Census of the failing cases.", "regression", line.Out+" runs"
+			line.Says, window, line.Out = "Census of the failing cases.", "regression", ofNeeded(check.Done, check.Needed, " runs")
 		case eval.HoldoutCheck:
 			line.Says, window = "Unseen by the author.", "holdout"
 		default:
@@ -373,7 +435,7 @@ func timesInWords(n int) string {
 	return strconv.Itoa(n) + " times"
 }
 
-func evidenceFacts(g eval.Gate) ui.Facts {
+func evidenceFacts(g eval.Gate, life eval.Life) ui.Facts {
 	h := g.Handoff
 	recomputes := templ.Component(ui.Sign{Mark: ui.DecisionMark("holds"), Word: "to the same bytes"})
 	if !g.Recomputed {
@@ -385,12 +447,29 @@ func evidenceFacts(g eval.Gate) ui.Facts {
 	}
 	return ui.Facts{Small: true, Items: []ui.Fact{
 		{Term: "Hash", Value: ui.Copy{Value: h.EvidenceHash, Name: "Copy the evidence hash"}},
-		{Term: "Changed", Value: ui.Time{At: h.ChangedAt}},
+		{Term: "Changed", Value: ui.Time{At: evidenceSince(h, life)}},
 		{Term: "Metric", Value: ui.Copy{Value: h.RequiredMetricHash, Name: "Copy the hash of the metric"}},
 		{Term: "Evidence version", Value: ui.Mono(evidence)},
 		{Term: "Error probability", Value: ui.Words(strconv.FormatFloat(h.Alpha, 'g', 3, 64) + ", one-sided")},
 		{Term: "Recomputes", Value: recomputes},
 	}}
+}
+
+// evidenceSince is when the evidence became what it is: the first decision on
+// this hash after the last on another. Signing does not move it.
+func evidenceSince(h eval.Handoff, life eval.Life) time.Time {
+	since := h.OpenedAt
+	same := false
+	for _, d := range life.Decisions {
+		if now := d.EvidenceHash == h.EvidenceHash; now != same {
+			same = now
+			since = d.DecidedAt
+		}
+	}
+	if !same {
+		return h.ChangedAt
+	}
+	return since
 }
 
 const runsShown = 500
@@ -420,7 +499,7 @@ func (s *site) caseTable(c *fiber.Ctx, g eval.Gate, window eval.WindowName) (*ca
 	}
 	if len(runs) == 0 {
 		t.Table.Empty = ui.Empty{Bare: true, Title: "Nothing measured yet", Why: "Results arrive as JSON Lines.",
-			Code: fmt.Sprintf("assay gate upload %d FILE", g.Handoff.ID)}
+			Code: fmt.Sprintf("%s gate upload %d FILE", s.program(), g.Handoff.ID)}
 	}
 	shown := ui.CountOf(len(runs), "run") + " shown"
 	if len(runs) == runsShown {

@@ -88,15 +88,9 @@ func buildSign(g eval.Gate, life eval.Life, actor auth.Actor, decision string, n
 // openedByReader names the windows the signer has read, and in the ink of
 // caution those they have not: the certificate says so.
 func openedByReader(h eval.Handoff, life eval.Life, reader int64) templ.Component {
-	var opened, not []string
-	for _, window := range []eval.WindowName{eval.Regression, eval.Holdout} {
-		switch {
-		case !h.Contract.Metric.Needs(window):
-		case life.OpenedBy(reader, window):
-			opened = append(opened, "the "+string(window)+" cases")
-		default:
-			not = append(not, string(window))
-		}
+	opened, not := openedWindows(h, life, reader)
+	for i, window := range opened {
+		opened[i] = "the " + window + " cases"
 	}
 	words := capital(strings.Join(opened, " and "))
 	if len(not) == 0 {
@@ -106,6 +100,21 @@ func openedByReader(h eval.Handoff, life eval.Life, reader int64) templ.Componen
 		words += ". "
 	}
 	return ui.Words(words, ui.Toned(ui.Mid, "Not the "+strings.Join(not, " and ")+" cases."), " The certificate says so.")
+}
+
+// openedWindows are those of the required windows the person has read, and
+// those they have not.
+func openedWindows(h eval.Handoff, life eval.Life, reader int64) (opened, not []string) {
+	for _, window := range []eval.WindowName{eval.Regression, eval.Holdout} {
+		switch {
+		case !h.Contract.Metric.Needs(window):
+		case life.OpenedBy(reader, window):
+			opened = append(opened, string(window))
+		default:
+			not = append(not, string(window))
+		}
+	}
+	return opened, not
 }
 
 // grouped writes a hash in groups of eight, so that two can be compared by
@@ -161,6 +170,49 @@ func (s *site) handoffSign(c *fiber.Ctx) error {
 	return s.see(c, handoffURL(id))
 }
 
+// promotePage says what a promotion does before it is done.
+type promotePage struct {
+	Crumbs []ui.Link
+	Title  string
+	Says   string
+	Facts  ui.Facts
+	Action string
+	Back   string
+}
+
+// handoffPromoteShow asks once more, behind a fresh step-up.
+func (s *site) handoffPromoteShow(c *fiber.Ctx) error {
+	gate, err := s.gateOf(c)
+	if err != nil {
+		return err
+	}
+	if gate.Decision.Status != eval.Approved {
+		return fault.Say(fault.Conflict, "%s. Only what is approved can be promoted.", gate.Headline)
+	}
+	p := buildPromote(gate, s.now())
+	return s.page(c, ui.Page{Title: p.Title, Nav: "handoffs", Back: &ui.Link{Text: "Handoff", URL: p.Back}, Short: "Promote"}, p.draw())
+}
+
+func buildPromote(g eval.Gate, now time.Time) promotePage {
+	h := g.Handoff
+	url := handoffURL(h.ID)
+	p := promotePage{Title: "Promote " + h.CandidateTemplateID, Says: h.CandidateTemplateID + " replaces " + h.FailingTemplateID + " for everyone.",
+		Action: url + "/promote", Back: url,
+		Crumbs: []ui.Link{{Text: "Handoffs", URL: "/handoffs"}, {Text: strconv.FormatInt(h.ID, 10), URL: url}, {Text: "Promote"}}}
+	p.Facts = ui.Facts{Items: []ui.Fact{
+		{Term: "Signed by", Value: ui.Words(strings.Join(g.Signers(now), " and ") + ", on this evidence")},
+		{Term: "Evidence", Value: ui.Mono(grouped(h.EvidenceHash))},
+		{Term: "The check", Value: ui.Words("keeps answering yes to every client that asks, until somebody revokes it")},
+	}}
+	if h.IncidentID != nil {
+		p.Facts.Items = append(p.Facts.Items, ui.Fact{Term: "Closes", Value: ui.Words(ui.Link{Text: "Incident " + strconv.FormatInt(*h.IncidentID, 10), URL: incidentURL(*h.IncidentID)}, ", now")})
+	}
+	p.Facts.Items = append(p.Facts.Items,
+		ui.Fact{Term: "The record", Value: ui.Words("results and signatures can no longer change; the certificate can be downloaded")},
+		ui.Fact{Term: "Back out", Value: ui.Words("revoking is possible at any time with a reason, and final for this candidate")})
+	return p
+}
+
 func (s *site) handoffPromote(c *fiber.Ctx) error {
 	gates, err := s.gates()
 	if err != nil {
@@ -173,7 +225,7 @@ func (s *site) handoffPromote(c *fiber.Ctx) error {
 	if _, err := gates.Promote(c.UserContext(), actorOf(c), id); err != nil {
 		return err
 	}
-	s.say(c, "Promoted. The check keeps answering yes until it is revoked.")
+	s.say(c, "Promoted. The check keeps answering yes until somebody revokes it.")
 	return s.see(c, handoffURL(id))
 }
 

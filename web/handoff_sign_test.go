@@ -55,10 +55,22 @@ func TestTwoPeopleSignAfterProvingWhoTheyAre(t *testing.T) {
 
 	other := g.signIn(second)
 	other.post(path+"/sign", form("decision", "approve", "evidence_hash", hash)).to(path)
-	other.get(path).says("#checks h2", "Approved: promotion is allowed").says("#checks", "Every client that asks is told yes.", "Promote", "Certificate")
+	other.get(path).says("#checks h2", "Approved: promotion is allowed").says("#checks", "Every client that asks is told yes.", "Promote", "The certificate is here once it is promoted.")
+	if n := len(other.get(path).find("#checks a[href$='/certificate']")); n != 0 {
+		t.Error("a certificate of promotion is offered before the promotion")
+	}
+	changed := other.get(path).text(".split-side")
+	other.get(path+"/promote").want(200).says("h1", "Promote answerer-v1.2").says("main", "answerer-v1.2 replaces answerer-v1.1 for everyone.", "Release manager and Second.manager", "until somebody revokes it", "Go back")
+	if g.count(`SELECT count(*) FROM handoffs WHERE promotion_status = 'PROMOTED'`) != 0 {
+		t.Error("asking promotes nothing")
+	}
 	pipeline.get(check).want(200)
 	other.post(path+"/promote", nil).to(path)
-	other.get(path).says("#checks h2", "Promoted").says(".feed", "Promoted by Second.manager")
+	other.get(path).says("#checks h2", "Promoted").says(".feed", "Second.manager promoted the candidate").says("#checks a[href$='/certificate']", "Certificate").says(".banner", "The candidate replaces answerer-v1.1.")
+	if got := other.get(path).text(".split-side"); !strings.Contains(changed, "Changed") || between(got, "Changed", "Metric") != between(changed, "Changed", "Metric") {
+		t.Errorf("signing and promoting move when the evidence changed: %s", between(got, "Changed", "Metric"))
+	}
+	other.get(path + "/promote").want(409)
 	pipeline.get(check).want(200)
 	theCertificate(t, g, path)
 
@@ -133,4 +145,21 @@ func TestARejectionSaysWhy(t *testing.T) {
 	manager.post(path+"/sign", form("decision", "reject", "evidence_hash", hash, "comment", "It invents scans.")).to(path)
 	manager.get(path).says("#checks h2", "Rejected: final for this candidate").says(".feed", "rejected evidence", "It invents scans.")
 	g.program(auth.ScopeCheck).get("/v1" + path + "/check").want(403)
+}
+
+func between(text, from, to string) string {
+	_, text, _ = strings.Cut(text, from)
+	text, _, _ = strings.Cut(text, to)
+	return strings.TrimSpace(text)
+}
+
+func TestMoreThanEnoughIsSaidSo(t *testing.T) {
+	for _, c := range []struct {
+		done, needed int
+		of, want     string
+	}{{160, 299, "", "160 of 299"}, {299, 299, "", "299 of 299"}, {400, 299, "", "400, 299 needed"}, {6, 3, " runs", "6 runs, 3 needed"}, {3, 3, " runs", "3 of 3 runs"}} {
+		if got := ofNeeded(c.done, c.needed, c.of); got != c.want {
+			t.Errorf("%d for %d: %q, want %q", c.done, c.needed, got, c.want)
+		}
+	}
 }

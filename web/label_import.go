@@ -77,6 +77,9 @@ func importWords(done labeling.Imported) *ui.Banner {
 	}
 	banner.Consequence = ui.CountOf(done.Lines, "line") + " read, " + ui.Count(done.Duplicate) + " were here already, " +
 		ui.Count(done.Unlabeled) + " have no label, " + ui.Count(len(done.Rejected)) + " refused."
+	if done.Duplicate > 0 {
+		banner.Consequence += " A line is here already when the same labeler gave the same response the same label: it changes nothing, so a file may be sent again."
+	}
 	return banner
 }
 

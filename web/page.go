@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"io"
@@ -212,6 +213,9 @@ func (s *site) see(c *fiber.Ctx, path string) error {
 
 // say keeps a sentence for the page that comes next: "Key revoked." It never
 // carries what a user or a model wrote.
+// program is how the reader's shell calls the program.
+func (s *site) program() string { return cmp.Or(s.Program, "assay") }
+
 func (s *site) say(c *fiber.Ctx, sentence string) {
 	c.Cookie(&fiber.Cookie{Name: s.saidCookie(), Value: base64.RawURLEncoding.EncodeToString([]byte(sentence)),
 		Path: "/", MaxAge: 60, Secure: s.secure, HTTPOnly: true, SameSite: fiber.CookieSameSiteStrictMode})
@@ -225,7 +229,7 @@ func (s *site) said(c *fiber.Ctx) *ui.Toast {
 	c.Cookie(&fiber.Cookie{Name: s.saidCookie(), Path: "/", MaxAge: -1, Expires: time.Unix(0, 0), Secure: s.secure,
 		HTTPOnly: true, SameSite: fiber.CookieSameSiteStrictMode})
 	sentence, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil || len(sentence) > 300 {
+	if err != nil || len(sentence) > 1000 {
 		return nil
 	}
 	return &ui.Toast{Text: string(sentence)}

@@ -94,9 +94,10 @@ func buildQueues(actor auth.Actor, rows []queueRow, now time.Time) queuesPage {
 	p.Table = ui.Table{
 		ID: "queues", Caption: "Queues", Loose: true,
 		Columns: []ui.Column{{Label: "Queue"}, {Label: "Waiting by reason", Wide: true}, {Label: "Waiting", Right: true}, {Label: "Reserved", Right: true},
-			{Label: "Oldest", Right: true}, {Label: "Done", Right: true}, {Label: "Mine", Right: true}, {Label: "Reaches", Right: true}, {Label: "after", Right: true}, {Name: "Label"}},
+			{Label: "Oldest", Right: true}, {Label: "Done", Right: true}, {Label: "Mine", Right: true}, {Label: "Next labels bring"}, {Name: "Label"}},
 		Empty: ui.Empty{Title: "No queue yet", Why: "A queue opens by itself with the first response of its task class. Send events, and responses are flagged within a minute.", Code: "assay load events.jsonl", Bare: true},
-		Foot:  &ui.Foot{Shown: ui.CountOf(len(rows), "queue"), Hints: len(rows) > 0},
+		Foot: &ui.Foot{Shown: ui.CountOf(len(rows), "queue"), Hints: len(rows) > 0,
+			Note: ui.Text("Next labels bring: how close the estimated rate comes to the truth (95 %), and the labeling time until then.")},
 	}
 	for _, row := range rows {
 		p.Table.Rows = append(p.Table.Rows, buildQueueRow(row, int(widest), labels, now))
@@ -139,9 +140,9 @@ func splitCount(rows []queueRow) int {
 
 func buildQueueRow(row queueRow, widest int, labels bool, now time.Time) ui.Row {
 	address := "/queues/" + row.Queue.Slug
-	reaches, after := "", ""
+	brings := ui.Dim("nothing more within reach")
 	if half, n, ok := row.Gain.Next(); ok {
-		reaches, after = "±"+trimNumber(100*half)+" pp", ui.WorkTime(row.Gain.Work(n))
+		brings = ui.Pair("the rate within ±"+trimNumber(100*half)+" points", "after "+ui.WorkTime(row.Gain.Work(n))+" of labeling")
 	}
 	oldest := ""
 	if row.Oldest != nil {
@@ -151,7 +152,7 @@ func buildQueueRow(row queueRow, widest int, labels bool, now time.Time) ui.Row 
 		queueName{row.Queue.Title, taskClassWords(row.Queue.TaskClass), address},
 		ui.StackBar{Parts: classParts(row.Waiting), Max: widest, Name: waitingName(row.Waiting)},
 		ui.Bold(ui.Count(row.Free())), ui.Text(ui.Count(row.Reserved)), ui.Text(oldest), ui.Text(ui.Count(row.Done)), ui.Text(ui.Count(row.Mine)),
-		ui.Text(reaches), ui.Text(after), nil,
+		brings, nil,
 	}
 	if labels && row.Free() > 0 {
 		cells[len(cells)-1] = queueNext{Slug: row.Queue.Slug, Label: "Label", Small: true}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"assay/internal/auth"
+	"assay/internal/browsertest"
 	"assay/internal/clickhousetest"
 	"assay/telemetry"
 )
@@ -88,7 +90,7 @@ func TestTheSessionPagesInARealBrowser(t *testing.T) {
 					if by := js[int](b, `document.documentElement.scrollWidth - innerWidth`); by > 0 {
 						t.Errorf("scrolls sideways by %d px", by)
 					}
-					for _, wrong := range b.wrong() {
+					for _, wrong := range append(b.wrong(), js[[]string](b, browsertest.Overlaps)...) {
 						t.Error(wrong)
 					}
 					if width == 1024 {
@@ -100,6 +102,30 @@ func TestTheSessionPagesInARealBrowser(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// The words of a timeline are placed for a few widths; whatever the width is,
+// none stands over another, and what is selected keeps its words.
+func TestNoWordsOfATimelineMeet(t *testing.T) {
+	w := newTelemetryWorld(t)
+	judged := w.tellStory()
+	b := chromium(t)
+	b.become(w, w.as(auth.Engineer))
+	b.open(w, "/sessions/story?event="+judged.String(), 1440)
+	shown := `[...document.querySelectorAll('.lane .at')].filter((e) => getComputedStyle(e).display !== 'none' && e.parentElement.getAttribute('aria-label') === '%s').map((e) => e.textContent)`
+	for width := int64(390); width <= 1440; width += 35 {
+		b.do(chromedp.EmulateViewport(width, 900))
+		for _, found := range js[[]string](b, browsertest.Overlaps) {
+			t.Errorf("at %d: %s", width, found)
+		}
+		if words := js[[]string](b, fmt.Sprintf(shown, "Model")); !slices.ContainsFunc(words, func(s string) bool { return strings.HasSuffix(s, "1.4 s") }) {
+			t.Errorf("at %d the selected response does not say when its first token came: %q", width, words)
+		}
+	}
+	b.do(chromedp.EmulateViewport(1440, 900))
+	if words := js[[]string](b, fmt.Sprintf(shown, "Claim gate")); !slices.Contains(words, "claim_generation is the first failed stage") {
+		t.Errorf("the gate lane says %q", words)
 	}
 }
 

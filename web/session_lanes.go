@@ -94,8 +94,8 @@ func lanesOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.Timelin
 			if l := lanes[group.side][k.kind]; l != nil {
 				l.Name = k.name
 				l.Bars = joinedBars(l.Bars, t.To/40)
-				makeRoom(l.Bars, t.To)
 				thin(l)
+				spread(l.Marks)
 				nameByLabel(l.Marks)
 				g.Lanes = append(g.Lanes, *l)
 			}
@@ -131,7 +131,7 @@ func drawEvent(l *ui.Lane, d telemetry.SessionDetail, e telemetry.TimelineEvent,
 			bar.Tone = ui.Accent
 			if first, ok := e.FirstToken(); ok {
 				bar.First = first.Sub(start)
-				bar.Label = took(e.TTFTMS)
+				bar.Label, bar.Short = "first token "+took(e.TTFTMS), took(e.TTFTMS)
 				bar.Name += ", first token after " + took(e.TTFTMS)
 			}
 		} else {
@@ -226,17 +226,6 @@ func joinedBars(bars []ui.Bar, gap time.Duration) []ui.Bar {
 	return list
 }
 
-// makeRoom drops the words of a bar that are too long for it where the next
-// bar stands in their way. Letters are about 1/140 of the lane wide.
-func makeRoom(bars []ui.Bar, span time.Duration) {
-	for i := range bars[:max(len(bars)-1, 0)] {
-		needs := span * time.Duration(len(bars[i].Label)+3) / 140
-		if bars[i].To-bars[i].From < needs && bars[i+1].From-bars[i].To < needs {
-			bars[i].Label = ""
-		}
-	}
-}
-
 // nameByLabel makes the accessible name begin with the words that are seen.
 func nameByLabel(marks []ui.LaneMark) {
 	for i := range marks {
@@ -252,11 +241,6 @@ const crowded = 24
 // thin makes strokes of the marks of a crowded lane and drops their words.
 func thin(l *ui.Lane) {
 	if len(l.Marks) <= crowded {
-		for i := range l.Marks {
-			if i+1 < len(l.Marks) && l.Marks[i+1].Label != "" && !l.Marks[i].Current && l.Marks[i].Tone == ui.Neutral {
-				l.Marks[i].Label = ""
-			}
-		}
 		return
 	}
 	for i := range l.Marks {
@@ -265,5 +249,17 @@ func thin(l *ui.Lane) {
 		if m.Mark == "" && !m.Current {
 			m.Tick, m.Icon = true, ""
 		}
+	}
+}
+
+// spread puts marks of the same instant beside each other.
+func spread(marks []ui.LaneMark) {
+	at := map[time.Duration]int{}
+	for i := range marks {
+		if marks[i].Tick {
+			continue
+		}
+		marks[i].Beside = 20 * at[marks[i].At]
+		at[marks[i].At]++
 	}
 }

@@ -203,7 +203,7 @@ func buildSessions(q sessionQuery, when string, page telemetry.SessionPage, choi
 		Sub:     ui.CountOf(int(page.Total), "session") + " " + when + ", " + ui.Count(int(page.Flagged)) + " flagged",
 		Actions: listActions(q, views),
 		Filters: sessionFilters(q, choices),
-		Table: ui.Table{ID: "sessions", Caption: "Sessions", Columns: []ui.Column{
+		Table: ui.Table{ID: "sessions", Caption: "Sessions", Flow: true, Columns: []ui.Column{
 			{Label: "Time", Desc: true}, {Label: "Session"}, {Label: "Task class"}, {Label: "Version"}, {Label: "First words", Wide: true},
 			{Label: "Verdict, label"}, {Label: "Outcome"}, {Label: "Total", Right: true}, {Label: "First token", Right: true}}},
 	}

@@ -249,7 +249,7 @@ func minimapOf(d telemetry.SessionDetail) ui.Minimap {
 
 // logOf is the list of what is shown, in step with the lanes.
 func logOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineEvent) ui.Table {
-	log := ui.Table{ID: "log", Caption: "Events", Tight: true, Bare: true, Columns: []ui.Column{
+	log := ui.Table{ID: "log", Caption: "Events", Tight: true, Flow: true, Bare: true, Columns: []ui.Column{
 		{Label: "At"}, {Label: "Kind"}, {Label: "What"}, {Label: "Detail", Wide: true}, {Label: "Took", Right: true}}}
 	verdictsOf := map[uuid.UUID][]telemetry.VerdictRow{}
 	for _, v := range d.Verdicts {

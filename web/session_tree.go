@@ -73,7 +73,7 @@ func nestedOf(page []telemetry.TimelineEvent) []nested {
 
 // treeOf is the log with each event under the span that began it.
 func treeOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.TimelineEvent) ui.Table {
-	t := ui.Table{ID: "log", Caption: "Events by parent span", Tight: true, Bare: true, Columns: []ui.Column{
+	t := ui.Table{ID: "log", Caption: "Events by parent span", Tight: true, Flow: true, Bare: true, Columns: []ui.Column{
 		{Label: "At"}, {Label: "What"}, {Label: "Kind"}, {Label: "Detail", Wide: true}, {Label: "Took", Right: true}}}
 	for _, n := range nestedOf(d.Page) {
 		t.Rows = append(t.Rows, ui.Row{ID: "event-" + n.EventID.String(), URL: at.event(n.EventID, ""), Current: n.EventID == selected.EventID, Cells: []templ.Component{
@@ -96,7 +96,7 @@ func waterfallOf(d telemetry.SessionDetail, at sessionAt, selected telemetry.Tim
 	axis := ui.Axis{Max: max(end.Sub(start), time.Millisecond).Seconds()}
 	ticks := []float64{0, axis.Max / 4, axis.Max / 2, axis.Max * 3 / 4, axis.Max}
 	head := ui.AxisHead{Axis: axis, Ticks: ticks, Write: func(s float64) string { return ui.Elapsed(time.Duration(s * float64(time.Second))) }}
-	t := ui.Table{ID: "log", Caption: "Waterfall", Tight: true, Bare: true, Columns: []ui.Column{
+	t := ui.Table{ID: "log", Caption: "Waterfall", Tight: true, Flow: true, Bare: true, Columns: []ui.Column{
 		{Label: "What"}, {Label: "Kind"}, {Label: "At", Right: true}, {Label: "Took", Right: true}, {Name: "On one scale", Wide: true, Note: head}}}
 	for _, n := range nestedOf(d.Page) {
 		t.Rows = append(t.Rows, ui.Row{ID: "event-" + n.EventID.String(), URL: at.event(n.EventID, ""), Current: n.EventID == selected.EventID, Cells: []templ.Component{

@@ -34,6 +34,7 @@ import (
 type Config struct {
 	PublicURL      string         // what people type, "https://assay.example.org"; default http://127.0.0.1:8080
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts; default nobody's
+	Program        string         // how the reader's shell calls the program; default assay
 	Demo           bool           // the role switcher of a product on one machine; never in production
 	Limits         Limits         // requests a second
 	Log            *slog.Logger   // default discards
@@ -142,6 +143,7 @@ func routes() []route {
 		{"POST", "/handoffs/:handoff/comments", may(auth.SeeHandoffs).personOnly(), (*site).handoffComment},
 		{"GET", "/handoffs/:handoff/sign", may(auth.ApprovePromotion).afterStepUp(), (*site).handoffSignShow},
 		{"POST", "/handoffs/:handoff/sign", may(auth.ApprovePromotion).afterStepUp(), (*site).handoffSign},
+		{"GET", "/handoffs/:handoff/promote", may(auth.ApprovePromotion).afterStepUp(), (*site).handoffPromoteShow},
 		{"POST", "/handoffs/:handoff/promote", may(auth.ApprovePromotion).afterStepUp(), (*site).handoffPromote},
 		{"POST", "/handoffs/:handoff/revoke", may(auth.ApprovePromotion).afterStepUp(), (*site).handoffRevoke},
 		{"GET", "/handoffs/:handoff/certificate", may(auth.SeeHandoffs).personOnly(), (*site).handoffCertificate},

@@ -72,6 +72,9 @@ var gateUploadCommand = command{
 			return err
 		}
 		fmt.Printf("%d accepted, %d duplicate, %d rejected, %d missing; %s\n", upload.Accepted, upload.Duplicate, len(upload.Rejected), upload.Missing, upload.Status)
+		if upload.Duplicate > 0 {
+			fmt.Println("  a duplicate is a run whose window, case and number were there already; the first result stays")
+		}
 		for _, line := range upload.Rejected {
 			fmt.Printf("  line %d: %s\n", line.Line, line.Error)
 		}

@@ -223,7 +223,12 @@ func (p *product) open(demo bool, addr, adminAddr, publicURL string) (*doors, <-
 	if err != nil {
 		return nil, nil, err
 	}
+	program := ""
+	if demo { // the reader's shell is on this machine, and calls it as this one was called
+		program = os.Args[0]
+	}
 	d.app, err = web.New(web.Config{
+		Program:   program,
 		PublicURL: cmp.Or(publicURL, "http://"+d.public.Addr().String()), TrustedProxies: proxies, Demo: demo, Log: p.log, Metrics: registry,
 	}, p.stages())
 	if err != nil {

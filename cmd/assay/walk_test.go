@@ -114,7 +114,9 @@ func TestWalk(t *testing.T) {
 
 	w.say("The candidate is promoted, and the certificate verifies with the public key alone.")
 	w.press("Promote")
-	w.see("Promoted")
+	w.see("What will happen")
+	w.press("Promote")
+	w.see("The promotion closed incident 1.")
 	certificate := filepath.Join(t.TempDir(), "certificate")
 	if err := os.WriteFile(certificate, []byte(w.get("/v1/handoffs/1/certificate")), 0o600); err != nil {
 		t.Fatal(err)

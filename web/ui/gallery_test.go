@@ -284,7 +284,7 @@ func sessionPage() Shell {
 		Groups: []LaneGroup{
 			{Name: "Desktop, local clock", Lanes: []Lane{
 				{Icon: IconMessage, Name: "Prompt", Count: 1, Marks: []LaneMark{{At: d(.4), Icon: IconMessage, URL: "?event=1", Name: "prompt"}}},
-				{Icon: IconWrench, Name: "Tool", Count: 22, Bars: []Bar{{From: d(5), To: d(5.7)}, {From: d(6), To: d(15.1), Label: "read_file ×14", URL: "?event=2"}, {From: d(19), To: d(25), Label: "write_file ×6"}, {From: d(25.4), To: d(28.4)}}, Said: &LaneMark{At: d(31), Label: "run_tests, 3 of 42 failed"}},
+				{Icon: IconWrench, Name: "Tool", Count: 22, Bars: []Bar{{From: d(5), To: d(5.7)}, {From: d(6), To: d(15.1), Label: "read_file ×14", URL: "?event=2"}, {From: d(19), To: d(25), Label: "write_file ×6"}, {From: d(25.4), To: d(28.4)}}, Marks: []LaneMark{{At: d(31), Label: "run_tests, 3 of 42 failed"}}},
 				{Icon: IconFile, Name: "File", Count: 20, Marks: append(reads, LaneMark{At: d(24.6), Tick: true, Label: "6 written"})},
 				{Icon: IconThumbsDown, Name: "Feedback", Count: 1, Marks: []LaneMark{{At: d(55.4), Icon: IconThumbsDown, Tone: Bad, Label: "“incorrect”, 21 s after the response", Left: true, URL: "?event=40"}}},
 			}},

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -10,6 +11,10 @@ import (
 // Table is a list a person works through: head, hairlines, numbers right, one
 // selected row, and a foot that says how many of how many. j and k move, o
 // opens, x selects wherever rows have an address.
+//
+// On a phone a row is a card: the first cell is its head, each other stands
+// beside its column's name. Where Flow is set the cells follow each other as
+// text does and the wide ones come last, on a line of their own.
 type Table struct {
 	ID       string // region that filters and the foot swap
 	Caption  string // accessible name
@@ -19,13 +24,13 @@ type Table struct {
 	Foot     *Foot
 	Tight    bool   // 4 px rows
 	Loose    bool   // two lines in a row
+	Flow     bool   // a row on a phone is running text: a log
 	Bare     bool   // inside a panel that has the frame
 	Selects  string // name of the check boxes; empty: rows are not selected
 	SelectIn string // id of the form the check boxes belong to
 }
 
-// Column is a head. Wide columns take what is left; Narrow ones stay on a
-// small screen, the others scroll.
+// Column is a head. Wide columns take what is left.
 type Column struct {
 	Label string
 	Note  templ.Component // below or instead of the label: an axis
@@ -74,6 +79,9 @@ func (t Table) class() string {
 	if t.Loose {
 		class += " loose"
 	}
+	if t.Flow {
+		class += " flow"
+	}
 	for _, r := range t.Rows {
 		if r.Starts {
 			return class + " grouped"
@@ -94,6 +102,16 @@ func (c Column) sorted() string {
 
 // right says whether cell i stands right.
 func (t Table) right(i int) bool { return i < len(t.Columns) && t.Columns[i].Right }
+
+func (t Table) wide(i int) bool { return i < len(t.Columns) && t.Columns[i].Wide }
+
+// head is the name of cell i on a card.
+func (t Table) head(i int) string {
+	if i >= len(t.Columns) {
+		return ""
+	}
+	return cmp.Or(t.Columns[i].Label, t.Columns[i].Name)
+}
 
 func (t Table) span() int {
 	n := len(t.Columns)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"time"
-	"unicode/utf8"
 )
 
 // Timeline is a session as lanes on one scale: bars for what took time, marks
@@ -32,7 +31,6 @@ type Lane struct {
 	Count int
 	Bars  []Bar
 	Marks []LaneMark
-	Said  *LaneMark // words only, at a place
 }
 
 // Bar is something that took time. Tone is Accent for the model and Bad for a
@@ -41,6 +39,7 @@ type Lane struct {
 type Bar struct {
 	From, To time.Duration
 	Label    string
+	Short    string // the label where there is less room; default its beginning
 	Tone     Tone
 	First    time.Duration
 	URL      string
@@ -48,15 +47,17 @@ type Bar struct {
 	Name     string // accessible
 }
 
-// LaneMark is something that happened at an instant.
+// LaneMark is something that happened at an instant. Without a mark, an icon
+// and a tick it is words only.
 type LaneMark struct {
 	At      time.Duration
+	Beside  int // px right of its instant: there are others at the same
 	Mark    Mark
 	Icon    Icon
 	Tick    bool // a thin stroke: one of many
 	Tone    Tone
 	Label   string
-	Left    bool // the label stands left
+	Left    bool // the label stands left, if it can
 	URL     string
 	Current bool
 	Name    string
@@ -138,12 +139,6 @@ func (m LaneMark) name() string {
 		return m.Label
 	}
 	return string(m.Mark)
-}
-
-// inside says whether a label of this length fits into a bar so wide, in a
-// lane of about 800 px.
-func (t Timeline) inside(b Bar) bool {
-	return (t.at(b.To)-t.at(b.From))*8 > float64(utf8.RuneCountInString(b.Label))*5.5+8
 }
 
 func (m Minimap) height(b Bin) float64 {
