@@ -68,11 +68,13 @@ func checkCode(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
 	if err := language.Missing(); err != nil {
 		return Opinion{Verdict: Inconclusive, Reason: code.ReasonEngine, Message: err.Error()}, nil
 	}
-	var out code.Outcome
 	job := code.Job{Language: language.Name, Code: a.Code, Entry: a.Entry, Tests: x.Tests, Stdin: x.Stdin, Stdout: x.Stdout}
-	o, done, err := ask(ctx, box, language.Program, job, &out)
-	if err != nil || !done {
-		return o, err
+	out, r, err := language.Judge(ctx, box, job, sandbox.Limits{})
+	if err != nil {
+		return Opinion{}, err
+	}
+	if r.End != sandbox.Done {
+		return ended(r, language.Program.Limits), nil
 	}
 	return Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message, Evidence: out.Evidence}, nil
 }
@@ -81,7 +83,7 @@ func checkCode(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
 func codePrograms() []sandbox.Program {
 	var programs []sandbox.Program
 	for _, l := range code.Languages {
-		programs = append(programs, l.Program)
+		programs = append(programs, l.Programs()...)
 	}
 	return programs
 }

@@ -66,6 +66,7 @@ const (
 	ReasonOutput      = "wrong_output"
 	ReasonExit        = "exit_code"
 	ReasonSyntax      = "syntax_error"
+	ReasonCompile     = "compile_error"
 	ReasonUndefined   = "undefined_name"
 	ReasonInvented    = "invented_name"
 	ReasonPackage     = "missing_package"

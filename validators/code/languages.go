@@ -1,6 +1,9 @@
 package code
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -16,12 +19,52 @@ type Language struct {
 	// Missing says why programs in it cannot be run on this machine, nil when
 	// they can.
 	Missing func() error
+	// compiled is how a language is judged whose programs are compiled by one
+	// child and run by another, nil where one child does all.
+	compiled func(ctx context.Context, box Box, job Job, limits sandbox.Limits) (Outcome, sandbox.Result, error)
+	compiler sandbox.Program
+}
+
+// Box is where programs run. An error means infrastructure alone.
+type Box interface {
+	Run(ctx context.Context, job sandbox.Job) (sandbox.Result, error)
+}
+
+// Programs are the children that the language needs.
+func (l Language) Programs() []sandbox.Program {
+	if l.compiled != nil {
+		return []sandbox.Program{l.compiler, l.Program}
+	}
+	return []sandbox.Program{l.Program}
+}
+
+// Judge judges a program in the language. Where the result is not Done, there
+// is no outcome; limits of 0 are the language's own.
+func (l Language) Judge(ctx context.Context, box Box, job Job, limits sandbox.Limits) (Outcome, sandbox.Result, error) {
+	if l.compiled != nil {
+		return l.compiled(ctx, box, job, limits)
+	}
+	input, err := json.Marshal(job)
+	if err != nil {
+		return Outcome{}, sandbox.Result{}, err
+	}
+	r, err := box.Run(ctx, sandbox.Job{Program: l.Program.Name, Input: input, Limits: limits})
+	if err != nil || r.End != sandbox.Done {
+		return Outcome{}, r, err
+	}
+	var out Outcome
+	if err := json.Unmarshal(r.Output, &out); err != nil {
+		return Outcome{}, sandbox.Result{End: sandbox.Crashed, Detail: "an answer that is none"}, nil
+	}
+	return out, r, nil
 }
 
 // Languages are all of them, in the order pages show them.
 var Languages = []Language{
 	{Name: "python", Also: []string{"py", "python3"}, Version: Python.Version, Program: PythonProgram, Missing: Python.Missing},
 	{Name: "javascript", Also: []string{"js", "node", "ecmascript"}, Version: QuickJS.Version, Program: JavaScriptProgram, Missing: QuickJS.Missing},
+	{Name: "go", Also: []string{"golang"}, Version: cmp.Or(goToolchain().Version, "none"), Program: GoProgram, Missing: func() error { return goToolchain().Missing() },
+		compiled: judgeGo, compiler: GoCompilerProgram},
 	{Name: "bash", Also: []string{"sh", "shell"}, Version: shellVersion, Program: BashProgram, Missing: func() error { return nil }},
 }
 
@@ -64,6 +107,10 @@ var Canaries = []Canary{
 	{"javascript", "invented function", "const f = (x) => Math.clamp(x, 0, 1)", "f", "console.assert(f(2) === 1)", fail, ReasonInvented},
 	{"javascript", "overwrites comparison", "console.assert = () => {}; JSON.stringify = () => '1'; Object.is = () => true\nfunction add() { return 0 }", "add", "console.assert(add(1, 2) === 3)", fail, ReasonAssertion},
 	{"javascript", "a gigabyte", "const f = () => new Uint8Array(2 ** 30).length", "f", "console.assert(f() === 2 ** 30)", inconclusive, ReasonMemory},
+	{"go", "right", "func Add[T int | string](a, b T) T { return a + b }\nfunc AddInts(a, b int) int { return Add(a, b) }", "AddInts", "func TestAdd(t *testing.T) { if AddInts(1, 2) != 3 { t.Fatal() } }", pass, ReasonHeld},
+	{"go", "wrong", "func Add(a, b int) int { return a - b }", "Add", "func TestAdd(t *testing.T) { assert.Equal(t, 3, Add(1, 2)) }", fail, ReasonAssertion},
+	{"go", "invented function", "func F(x float64) float64 { return math.Clamp(x, 0, 1) }", "F", "func TestF(t *testing.T) { assert.Equal(t, 1.0, F(2)) }", fail, ReasonInvented},
+	{"go", "ends itself before it is compared", "func F() int { os.Exit(0); return 0 }", "F", "func TestF(t *testing.T) { assert.Equal(t, 1, F()) }", inconclusive, ReasonGone},
 	{"bash", "right", "add() { echo $(( $1 + $2 )); }", "add", "[[ $(add 1 2) == 3 ]] || exit 1", pass, ReasonHeld},
 	{"bash", "wrong", "add() { echo $(( $1 - $2 )); }", "add", "[[ $(add 1 2) == 3 ]] || exit 1", fail, ReasonAssertion},
 	{"bash", "reads a file", "f() { read -r x < /etc/passwd; echo $x; }", "f", "[[ $(f) != '' ]] || exit 1", inconclusive, ReasonEnvironment},

@@ -2,7 +2,6 @@ package code
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"testing"
 
@@ -27,7 +26,7 @@ func TestMain(m *testing.M) {
 func programs() []sandbox.Program {
 	var all []sandbox.Program
 	for _, l := range Languages {
-		all = append(all, l.Program)
+		all = append(all, l.Programs()...)
 	}
 	return all
 }
@@ -40,20 +39,16 @@ func judge(t testing.TB, job Job) Outcome {
 
 func judgeWithin(t testing.TB, job Job, limits sandbox.Limits) Outcome {
 	t.Helper()
-	input, err := json.Marshal(job)
-	if err != nil {
-		t.Fatal(err)
+	l, ok := Named(job.Language)
+	if !ok {
+		t.Fatalf("no language %s", job.Language)
 	}
-	r, err := box.Run(context.Background(), sandbox.Job{Program: job.Language, Input: input, Limits: limits})
+	out, r, err := l.Judge(context.Background(), box, job, limits)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.End != sandbox.Done {
 		return Outcome{Verdict: inconclusive, Reason: string(r.End), Message: r.Detail}
-	}
-	var out Outcome
-	if err := json.Unmarshal(r.Output, &out); err != nil {
-		t.Fatal(err)
 	}
 	return out
 }

@@ -21,13 +21,17 @@ const childArgument = "sandbox-child"
 // threads of a user together, over all children: it cannot tell whose they are.
 const maxThreads = 48
 
+// toolFileSize is the largest file that a tool may write, in bytes.
+const toolFileSize = 64 << 20
+
 // setup is what the parent tells a child before anything else.
 type setup struct {
 	Program string         `json:"program"`
 	Wall    time.Duration  `json:"wall"`
 	Memory  int64          `json:"memory"`
 	Output  int64          `json:"output"`
-	Files   map[string]int `json:"files"` // by name: the descriptor
+	Files   map[string]int `json:"files"`             // by name: the descriptor
+	Scratch string         `json:"scratch,omitempty"` // where a child with tools may write
 }
 
 // ready is what a child says of itself once it is locked down.
@@ -77,6 +81,9 @@ func work(p Program, s setup, in io.Reader, out io.Writer) error {
 	for name, fd := range s.Files {
 		files[name] = os.NewFile(uintptr(fd), name)
 	}
+	if s.Scratch != "" {
+		files[scratchName] = os.NewFile(uintptr(s.Files[scratchName]), s.Scratch)
+	}
 	do, err := p.Open(files)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", p.Name, err)
@@ -87,7 +94,7 @@ func work(p Program, s setup, in io.Reader, out io.Writer) error {
 	if err := setLimits(s, max(1, p.Jobs)); err != nil {
 		return err
 	}
-	err = lockDown()
+	err = lockDown(s.calls())
 	if err != nil && !errors.Is(err, errNoSeccomp) {
 		return err
 	}
@@ -104,6 +111,14 @@ func work(p Program, s setup, in io.Reader, out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// calls is what the child may ask of the kernel.
+func (s setup) calls() calls {
+	if s.Scratch != "" {
+		return withTools
+	}
+	return computing
 }
 
 func oneJob(do Work, s setup, in io.Reader, out io.Writer) error {
@@ -127,6 +142,10 @@ func oneJob(do Work, s setup, in io.Reader, out io.Writer) error {
 // wall: the parent's clock is the first.
 func setLimits(s setup, jobs int) error {
 	seconds := uint64(2*(s.Wall+grace)/time.Second+2) * uint64(jobs)
+	fileSize, openFiles := uint64(0), uint64(16)
+	if s.Scratch != "" {
+		fileSize, openFiles = toolFileSize, 256
+	}
 	limits := []struct {
 		name     string
 		resource int
@@ -134,9 +153,9 @@ func setLimits(s setup, jobs int) error {
 	}{
 		{"memory", unix.RLIMIT_DATA, uint64(s.Memory + overheadData)},
 		{"processor time", unix.RLIMIT_CPU, seconds},
-		{"file size", unix.RLIMIT_FSIZE, 0},
+		{"file size", unix.RLIMIT_FSIZE, fileSize},
 		{"core dumps", unix.RLIMIT_CORE, 0},
-		{"open files", unix.RLIMIT_NOFILE, 16},
+		{"open files", unix.RLIMIT_NOFILE, openFiles},
 		{"locked memory", unix.RLIMIT_MEMLOCK, 0},
 		{"message queues", unix.RLIMIT_MSGQUEUE, 0},
 		// Threads of one user are counted together, so that this is only the

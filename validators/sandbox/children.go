@@ -186,6 +186,8 @@ type child struct {
 	ready   ready
 	done    int
 	rested  *time.Timer
+	scratch string // its own folder, where it has tools
+	over    func() // lets go of the thread that started it, nil where that is everybody's
 	ended   sync.Once
 }
 
@@ -244,9 +246,22 @@ func (s *Children) launch(p Program, limits Limits, files map[string]string) (*c
 	c.process = &exec.Cmd{Path: "/proc/self/exe", Args: []string{"assay", childArgument}, Dir: "/", Env: []string{}, Stderr: c.stderr,
 		WaitDelay:   time.Second,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: otherUser()}}
+	if p.Tools != nil {
+		var err error
+		if c.scratch, err = makeScratch(); err != nil {
+			return nil, err
+		}
+		told.Scratch = c.scratch
+		files = maps.Clone(files)
+		if files == nil {
+			files = map[string]string{}
+		}
+		files[scratchName] = c.scratch
+	}
 	for name, path := range files {
 		f, err := os.Open(path)
 		if err != nil {
+			c.leave()
 			return nil, fault.Say(fault.Unavailable, "%s needs %s, which cannot be opened.", p.Name, name)
 		}
 		defer f.Close()
@@ -260,11 +275,17 @@ func (s *Children) launch(p Program, limits Limits, files map[string]string) (*c
 	if c.out, err = c.process.StdoutPipe(); err != nil {
 		return nil, err
 	}
-	if err := s.starter.start(c.process); err != nil {
-		return nil, err
-	}
 	words, err := json.Marshal(told)
 	if err != nil {
+		return nil, err
+	}
+	if p.Tools != nil {
+		c.over, err = s.starter.startWith(c.process, p.Tools(), c.scratch)
+	} else {
+		err = s.starter.start(c.process)
+	}
+	if err != nil {
+		c.leave()
 		return nil, err
 	}
 	if err := writeFrame(c.in, frameSetup, words); err != nil {
@@ -272,6 +293,30 @@ func (s *Children) launch(p Program, limits Limits, files map[string]string) (*c
 		return nil, err
 	}
 	return c, nil
+}
+
+// makeScratch makes a folder that is the child's alone.
+func makeScratch() (string, error) {
+	dir, err := os.MkdirTemp("", "assay-work-")
+	if err != nil {
+		return "", fmt.Errorf("make a folder for a child: %w", err)
+	}
+	if user := otherUser(); user != nil {
+		if err := os.Chown(dir, int(user.Uid), int(user.Gid)); err != nil {
+			return "", errors.Join(fmt.Errorf("give a folder to a child: %w", err), os.Remove(dir))
+		}
+	}
+	return dir, nil
+}
+
+// leave takes back what was lent to a child for its life.
+func (c *child) leave() {
+	if c.over != nil {
+		c.over()
+	}
+	if c.scratch != "" {
+		_ = os.RemoveAll(c.scratch) // what is left is rubbish of a temporary folder
+	}
 }
 
 // otherUser is whom children of root run as: nobody. Others' children run as
@@ -356,6 +401,7 @@ func (c *child) bury() {
 		c.in.Close()
 		c.out.Close()
 		_ = c.process.Wait()
+		c.leave()
 	})
 }
 

@@ -18,6 +18,10 @@ type Program struct {
 	// happens here, before the child is locked down and before it has seen a
 	// byte of a job.
 	Open func(files Files) (Work, error)
+	// Tools, where it is there, is asked after Prepare which programs of the
+	// machine the work may start. What a job holds is data for them, never a
+	// program of its own.
+	Tools func() Tools
 	// Limits are what one job may take.
 	Limits Limits
 	// Jobs is how many jobs one child does, one after the other; 0 means one.
@@ -28,6 +32,14 @@ type Program struct {
 	Ahead int
 }
 
+// Tools are programs of the machine that a child may start, and what they may
+// reach: these files and folders, and one folder of the child's own, which is
+// empty at its start and gone at its end (Files.Scratch).
+type Tools struct {
+	Run  []string // executables, linked statically
+	Read []string // files and folders
+}
+
 // Work does one job. Its context ends with the wall limit; an error is a fault
 // of ours, not of the input.
 type Work func(ctx context.Context, input []byte) (output []byte, err error)
@@ -35,6 +47,17 @@ type Work func(ctx context.Context, input []byte) (output []byte, err error)
 // Files are the files a program reads before it is locked down, by name. The
 // parent opened them, so that they may lie where the child could not go.
 type Files map[string]*os.File
+
+// scratchName is the folder of a child with tools among its files.
+const scratchName = "\x00scratch"
+
+// Scratch is the folder where a child with tools may write, "" without tools.
+func (f Files) Scratch() string {
+	if dir := f[scratchName]; dir != nil {
+		return dir.Name()
+	}
+	return ""
+}
 
 // Limits bound one job. A zero field of a job means its program's.
 type Limits struct {

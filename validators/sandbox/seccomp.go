@@ -38,14 +38,14 @@ const (
 // that computes needs and nothing else: no files, no sockets, no processes, no
 // new executable memory, no signals but to itself. What it does not list is
 // refused with EPERM.
-func lockDown() error {
+func lockDown(may calls) error {
 	if len(allowedCalls) == 0 {
 		return errNoSeccomp
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up new privileges: %w", err)
 	}
-	program, err := bpf.Assemble(filter())
+	program, err := bpf.Assemble(filter(may))
 	if err != nil {
 		return fmt.Errorf("assemble the filter: %w", err)
 	}
@@ -66,9 +66,17 @@ func lockDown() error {
 	return nil
 }
 
+// calls is one of the allow-lists.
+type calls int
+
+const (
+	computing calls = iota // what a Go program that computes needs
+	withTools              // and what it needs to start tools, which write into a folder
+)
+
 // filter is the allow-list as a program: the processor first (another would
 // number its calls otherwise), then each call with what its arguments may be.
-func filter() []bpf.Instruction {
+func filter(may calls) []bpf.Instruction {
 	refuse := bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)}
 	allow := bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}
 	program := []bpf.Instruction{
@@ -83,6 +91,25 @@ func filter() []bpf.Instruction {
 	}
 	for _, number := range allowedCalls {
 		on(number, allow)
+	}
+	if may == withTools {
+		// Files, as far as Landlock lets them be reached, and processes that
+		// start at once what it lets be run. None of them leaves the group that
+		// the parent ends.
+		for _, number := range toolCalls {
+			on(number, allow)
+		}
+		on(unix.SYS_CLONE,
+			bpf.LoadAbsolute{Off: argHigh(0), Size: 4},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipFalse: 3},
+			bpf.LoadAbsolute{Off: argLow(0), Size: 4},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.CLONE_VM | unix.CLONE_VFORK | uint32(unix.SIGCHLD), SkipFalse: 1},
+			allow, bpf.LoadAbsolute{Off: offsetNumber, Size: 4})
+		on(unix.SYS_FCNTL, allow)
+		on(unix.SYS_MMAP,
+			bpf.LoadAbsolute{Off: argLow(2), Size: 4},
+			bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.PROT_EXEC, SkipTrue: 1},
+			allow, refuse)
 	}
 	// A signal only to a thread of this process: the runtime's own.
 	on(unix.SYS_TGKILL,

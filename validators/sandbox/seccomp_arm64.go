@@ -6,3 +6,6 @@ const auditArch = unix.AUDIT_ARCH_AARCH64
 
 // allowedCalls are the calls that need no look at their arguments.
 var allowedCalls = commonCalls
+
+// statAt is fstatat by its name here.
+const statAt = unix.SYS_FSTATAT

@@ -15,3 +15,11 @@ var commonCalls = []uintptr{
 	unix.SYS_PIPE2,                                                    // a pipe to oneself: of a shell, between its own parts
 	unix.SYS_SET_ROBUST_LIST, unix.SYS_SET_TID_ADDRESS, unix.SYS_RSEQ, // threads of the C library
 }
+
+// toolCalls is what static Go programs need beside that to read files, to write
+// them and to be started.
+var toolCalls = []uintptr{
+	unix.SYS_OPENAT, unix.SYS_FSTAT, statAt, unix.SYS_STATX, unix.SYS_LSEEK, unix.SYS_PREAD64, unix.SYS_PWRITE64, unix.SYS_GETDENTS64,
+	unix.SYS_UNLINKAT, unix.SYS_FTRUNCATE, unix.SYS_FALLOCATE, unix.SYS_GETCWD, unix.SYS_UNAME,
+	unix.SYS_EXECVE, unix.SYS_WAIT4, unix.SYS_WAITID, unix.SYS_DUP3,
+}

@@ -7,3 +7,5 @@ const auditArch = 0
 // allowedCalls is empty: a processor whose calls we have not listed has no
 // filter, and says so.
 var allowedCalls []uintptr
+
+var toolCalls []uintptr

@@ -66,6 +66,45 @@ func (s *starter) reach() map[string]uint64 {
 	return may
 }
 
+// startWith starts the command on a thread of its own, confined to what the
+// tools of that one child need. The thread waits for the child's end: its
+// parent-death signal is bound to it.
+func (s *starter) startWith(c *exec.Cmd, tools Tools, scratch string) (ended func(), err error) {
+	may := s.reach()
+	may["/dev/null"] = mayRead | unix.LANDLOCK_ACCESS_FS_WRITE_FILE
+	for _, path := range tools.Run {
+		may[path] = mayRun
+	}
+	for _, path := range tools.Read {
+		may[path] = mayRead
+	}
+	may[scratch] = mayRead | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
+		unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	started, end := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		err := keepDescriptors()
+		if version := landlockVersion(); err == nil && version > 0 {
+			err = confineThread(version, may)
+		}
+		if err == nil {
+			err = c.Start()
+		}
+		started <- err
+		<-end
+	}()
+	return sync.OnceFunc(func() { close(end) }), <-started
+}
+
+// keepDescriptors keeps what this program was started with, a terminal or a
+// log, from children; what it opened itself never reaches them.
+func keepDescriptors() error {
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("keep descriptors to ourselves: %w", err)
+	}
+	return nil
+}
+
 // start starts the command on the confined thread. A kernel with Landlock on
 // which the thread could not be confined starts nothing.
 func (s *starter) start(c *exec.Cmd) error {
@@ -75,10 +114,8 @@ func (s *starter) start(c *exec.Cmd) error {
 	}
 	done := make(chan error)
 	s.asked <- func() {
-		// What this program was started with, a terminal or a log, is not for
-		// children; what it opened itself never is.
-		if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-			done <- fmt.Errorf("keep descriptors to ourselves: %w", err)
+		if err := keepDescriptors(); err != nil {
+			done <- err
 			return
 		}
 		done <- c.Start()

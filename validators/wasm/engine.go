@@ -152,11 +152,12 @@ func (e Engine) Prepare(ctx context.Context) (map[string]string, error) {
 	if _, err := rt.CompileModule(ctx, stripped); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", e.Name, err)
 	}
-	return map[string]string{"module": module, "cache": cache.Dir}, openToChildren(cache.Dir)
+	return map[string]string{"module": module, "cache": cache.Dir}, OpenToChildren(cache.Dir)
 }
 
-// openToChildren lets nobody, as whom children run, read what is there.
-func openToChildren(dir string) error {
+// OpenToChildren lets nobody, as whom children run, read what is in a folder of
+// the cache.
+func OpenToChildren(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // a file of another process that has its name by now

@@ -56,6 +56,37 @@ func Load(ctx context.Context, files sandbox.Files, limit int64, imports ...func
 	return &Loaded{rt, compiled, uint64(limit)}, nil
 }
 
+// Interpreter runs modules that came into being in a sandbox, without making
+// machine code of them: a child that has seen a job may not.
+type Interpreter struct {
+	runtime wazero.Runtime
+	limit   uint64
+}
+
+// OpenInterpreter makes one. The limit is that of one guest's memory, in bytes.
+func OpenInterpreter(ctx context.Context, limit int64, imports ...func(context.Context, wazero.Runtime) error) (*Interpreter, error) {
+	debug.SetGCPercent(-1)
+	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithDebugInfoEnabled(false).WithMemoryLimitPages(uint32(limit/pageSize)))
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, rt); err != nil {
+		return nil, err
+	}
+	for _, add := range imports {
+		if err := add(ctx, rt); err != nil {
+			return nil, err
+		}
+	}
+	return &Interpreter{rt, uint64(limit)}, nil
+}
+
+// Load reads a module, which a stranger may have made.
+func (i *Interpreter) Load(ctx context.Context, module []byte) (*Loaded, error) {
+	compiled, err := i.runtime.CompileModule(ctx, module)
+	if err != nil {
+		return nil, fmt.Errorf("load a module: %w", err)
+	}
+	return &Loaded{i.runtime, compiled, i.limit}, nil
+}
+
 // Pipes are what a guest is given.
 type Pipes struct {
 	Args   []string
