@@ -23,5 +23,21 @@
 //   - A guest that ends in the middle, is out of memory or traps proves nothing:
 //     inconclusive.
 //
-// Read python.go, then python.py.
+// # Decisions
+//
+//   - Go is judged by its own compiler and not by an interpreter of Go: what one
+//     of those cannot do, or does otherwise, would be held against the code. The
+//     toolchain of the machine compiles in a child that may start the compiler
+//     and the linker and write into one folder; what comes of it runs in another
+//     child, interpreted, since a child that has seen a job makes no machine
+//     code. Two small guests cost less to read than to translate.
+//   - Tests in Go find packages of ours where they import testing and testify's
+//     assert and require: they report to the host, and the linker leaves out
+//     half of what the real ones bring.
+//   - Values of Go cross by their shape. Where a test could see that (an error
+//     compared by identity, a pointer in two places) and something does not
+//     hold, code and tests run once more in one guest: a fail of the line is
+//     none of the code.
+//
+// Read python.go, then python.py; golang_build.go for what is compiled.
 package code

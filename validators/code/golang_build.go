@@ -369,8 +369,8 @@ type refused struct{ said string }
 func (r refused) Error() string { return r.said }
 
 func (b *goBuild) run(tool *os.File, args ...string) error {
-	cmd := exec.Command(opened(tool), args...)
-	cmd.ExtraFiles = []*os.File{b.archives}
+	cmd := exec.Command("/proc/self/fd/4", args...)
+	cmd.ExtraFiles = []*os.File{b.archives, tool}
 	cmd.Env = append(slices.Clone(guestSystem), "GOMAXPROCS=2", "TMPDIR="+b.scratch)
 	var said limited
 	cmd.Stdout, cmd.Stderr = &said, &said

@@ -251,13 +251,22 @@ func (b *goBuild) finding(pkg *types.Package, e types.Error) Finding {
 	}
 	if m := undefinedName.FindStringSubmatch(e.Msg); m != nil {
 		f.Kind, f.Name = "undefined_name", m[1]
-		f.Nearest = nearest.Name(m[1], append(pkg.Scope().Names(), types.Universe.Names()...))
+		f.Nearest = nearest.Name(m[1], namesAt(pkg, e.Pos))
 		f.Message = fmt.Sprintf("Nothing defines %s.%s", m[1], saidNearest(f.Nearest))
 		if b.packageNamed(m[1]) != "" && b.qualifies(b.code, e.Pos) {
 			f.Nearest, f.Message = "", fmt.Sprintf("The package %s is used and not imported.", m[1])
 		}
 	}
 	return f
+}
+
+// namesAt are all names that can be used at a position.
+func namesAt(pkg *types.Package, at token.Pos) []string {
+	var names []string
+	for s := pkg.Scope().Innermost(at); s != nil; s = s.Parent() {
+		names = append(names, s.Names()...)
+	}
+	return names
 }
 
 // absent is a member that a package does not have.
