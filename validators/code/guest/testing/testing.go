@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"assay/validators/code/guest/far"
@@ -95,7 +96,7 @@ func (t *T) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Setenv sets a variable for the rest of the test.
 func (t *T) Setenv(key, value string) {
-	before, there := os.LookupEnv(key)
+	before, there := syscall.Getenv(key)
 	os.Setenv(key, value)
 	t.Cleanup(func() {
 		if there {
