@@ -36,13 +36,13 @@ type Opinion struct {
 	Verdict  string
 	Reason   string
 	Message  string
-	Evidence any      // JSON-ready; nil means none
-	Outside  *Outside // nil: it ran in the sandbox
+	Evidence any     // JSON-ready; nil means none
+	Bounds   *Bounds // nil: those of the validator, in the sandbox
 }
 
-// Outside is what held a check back that did not run in the sandbox.
-type Outside struct {
-	Tier   string
+// Bounds are what held a check back that had limits of its own.
+type Bounds struct {
+	Tier   string // "" is the sandbox's
 	Limits sandbox.Limits
 }
 
@@ -73,13 +73,14 @@ func all(engines *dialect.Engines) []Validator {
 }
 
 // programs are what a child of the sandbox can be.
-func programs() []sandbox.Program {
-	return append([]sandbox.Program{textProgram, formulaProgram, sqliteProgram, fixtureProgram}, append(codePrograms(), scriptPrograms()...)...)
+func programs(at dialect.Config) []sandbox.Program {
+	list := []sandbox.Program{textProgram, formulaProgram, sqliteProgram, fixtureProgram}
+	return slices.Concat(list, dialect.Programs(at), codePrograms(), scriptPrograms())
 }
 
 // Main is the sandbox's child when this program was started as one, and then
 // does not return. Call it first in main.
-func Main() { sandbox.Main(programs()...) }
+func Main() { sandbox.Main(programs(dialect.Config{})...) }
 
 // Open makes the sandbox of this program and the set of validators on it.
 // Close the sandbox at the end.
@@ -89,9 +90,9 @@ func Open() (*Set, *sandbox.Children) { return OpenWith(dialect.Config{}) }
 // are.
 func OpenWith(at dialect.Config) (*Set, *sandbox.Children) {
 	engines := dialect.Open(at)
-	config := sandbox.Config{Programs: programs(), AtClose: engines.Close}
+	config := sandbox.Config{Programs: programs(at), AtClose: engines.Close, Reads: dialect.Reads(at)}
 	if cache, err := wasm.OpenCache(); err == nil { // an engine says itself what it lacks
-		config.Reads = []string{cache.Dir}
+		config.Reads = append(config.Reads, cache.Dir)
 	}
 	children := sandbox.Open(config)
 	return newSet(children, engines), children
@@ -190,8 +191,8 @@ func (s *Set) Check(ctx context.Context, v Validator, in Input) (Verdict, error)
 		o.Message = "Something private in the artifact was replaced before it was stored, so that this may be no fault of the response: " + o.Message
 	}
 	ran, limits := tier.String(), v.Limits
-	if o.Outside != nil {
-		ran, limits = o.Outside.Tier, o.Outside.Limits
+	if o.Bounds != nil {
+		ran, limits = cmp.Or(o.Bounds.Tier, ran), o.Bounds.Limits
 	}
 	return Verdict{
 		ID: in.ID, Validator: v.Name, Version: v.Version, Verdict: o.Verdict, Reason: o.Reason, Message: plain(o.Message, maxMessage),

@@ -20,7 +20,7 @@ import (
 func sqlValidator(engines *dialect.Engines) Validator {
 	return Validator{
 		Name: "sql", Version: "1.0.0+" + sqlVersions(engines), Kinds: []string{"sql"},
-		Says:   "Runs one statement on a throw-away copy of its schema, in SQLite, PostgreSQL or ClickHouse, and compares the result: rows as a multiset, in order where the expected query orders, columns in any order.",
+		Says:   "Runs one statement on a throw-away copy of its schema, in SQLite, PostgreSQL, DuckDB or ClickHouse, and compares the result: rows as a multiset, in order where the expected query orders, columns in any order.",
 		Limits: sqliteProgram.Limits, Canaries: sqlCanaries,
 		check: func(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
 			return checkSQL(ctx, box, engines, in)
@@ -98,8 +98,8 @@ func checkSQL(ctx context.Context, box Sandbox, engines *dialect.Engines, in Inp
 	}
 	o = Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message, Evidence: out.Evidence}
 	if engines.Has(a.Dialect) {
-		tier, takes, most := engines.Confined(a.Dialect)
-		o.Outside = &Outside{Tier: tier, Limits: sandbox.Limits{Wall: takes, Memory: most, Output: query.MaxResult}}
+		tier, limits := engines.Confined(a.Dialect)
+		o.Bounds = &Bounds{Tier: tier, Limits: limits}
 	}
 	return o, nil
 }
@@ -123,13 +123,13 @@ func (a *sqlArtifact) useFixture(in Input) (o Opinion, missing bool) {
 }
 
 // Dialects lists the dialects that are run, SQLite first.
-func Dialects() []string { return []string{"sqlite", "postgres", "clickhouse"} }
+func Dialects() []string { return []string{"sqlite", "postgres", "duckdb", "clickhouse"} }
 
 // askEngine gives a dialect's engine a job; done is false when the opinion says
 // why there is no answer.
 func askEngine(ctx context.Context, box Sandbox, engines *dialect.Engines, name string, job query.Job) (out query.Outcome, o Opinion, done bool, err error) {
 	if engines.Has(name) {
-		out, err = engines.Judge(ctx, name, job)
+		out, err = engines.Judge(ctx, box, name, job)
 		return out, o, err == nil, err
 	}
 	if name != "sqlite" {

@@ -224,16 +224,16 @@ func (p *validatorPage) canaries(c validators.Card, now time.Time) {
 	p.CanariesFoot = ui.Soft("One wrong answer suspends the validator before it writes a verdict.")
 }
 
-// engines says which dialects this machine can run: SQLite always, in the
-// sandbox; the others as processes of their own.
+// engines says which dialects this machine can run, and what holds each engine
+// back: SQLite always, in the sandbox.
 func (p *validatorPage) engines(c validators.Card) {
 	if len(c.Engines) == 0 {
 		return
 	}
-	p.Engines = ui.Table{Caption: "Engines of the dialects", Bare: true, Columns: []ui.Column{{Label: "Dialect"}, {Label: "State"}, {Label: "What it means", Wide: true}},
-		Rows: []ui.Row{{Cells: []templ.Component{ui.Text("SQLite"), ui.Soft("serving"), ui.Dim("In the sandbox, with every job.")}}}}
+	p.Engines = ui.Table{Caption: "Engines of the dialects", Bare: true, Columns: []ui.Column{{Label: "Dialect"}, {Label: "State"}, {Label: "Held back by"}, {Label: "What it means", Wide: true}},
+		Rows: []ui.Row{{Cells: []templ.Component{ui.Text("SQLite"), ui.Soft("serving"), ui.Dim("the sandbox"), ui.Dim("With every job.")}}}}
 	for _, e := range c.Engines {
-		state, words := ui.Soft("at hand"), "Starts when a statement needs it, answers its canaries, and ends when it is idle."
+		state, words := ui.Soft("at hand"), "Answers its canaries when a statement first needs it."
 		switch {
 		case e.Missing != "":
 			state, words = ui.Toned(ui.NA, "missing"), "Its statements are inconclusive. "+e.Missing
@@ -242,6 +242,6 @@ func (p *validatorPage) engines(c validators.Card) {
 		case e.Runs:
 			state, words = ui.Soft("running"), "It has answered its canaries."
 		}
-		p.Engines.Rows = append(p.Engines.Rows, ui.Row{Cells: []templ.Component{ui.Text(e.Engine), state, ui.Dim(words)}})
+		p.Engines.Rows = append(p.Engines.Rows, ui.Row{Cells: []templ.Component{ui.Text(e.Engine), state, ui.Dim(e.Held), ui.Dim(words)}})
 	}
 }

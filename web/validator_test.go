@@ -151,12 +151,12 @@ func TestTheValidatorsPagesSayWhatIsKnown(t *testing.T) {
 
 func TestTheCardSaysWhichEnginesThereAre(t *testing.T) {
 	p := buildValidator(validators.Card{Name: "sql", Engines: []dialect.State{
-		{Dialect: "clickhouse", Engine: "ClickHouse", Missing: "Run npm ci."}, {Dialect: "postgres", Engine: "PostgreSQL", Runs: true}, {Dialect: "duckdb", Engine: "DuckDB", Wrong: "one is two"}}}, accord{}, time.Now())
+		{Dialect: "clickhouse", Engine: "ClickHouse", Missing: "Run npm ci."}, {Dialect: "postgres", Engine: "PostgreSQL", Held: "own server", Runs: true}, {Dialect: "duckdb", Engine: "DuckDB", Wrong: "one is two"}}}, accord{}, time.Now())
 	var page strings.Builder
 	if err := p.draw().Render(t.Context(), &page); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"SQLite", "Its statements are inconclusive. Run npm ci.", "It has answered its canaries.", "It answered the canary “one is two” wrongly."} {
+	for _, want := range []string{"SQLite", "Its statements are inconclusive. Run npm ci.", "It has answered its canaries.", "own server", "It answered the canary “one is two” wrongly."} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the card lacks %q", want)
 		}

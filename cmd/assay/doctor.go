@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"assay/internal/clickhouse"
@@ -12,6 +13,8 @@ import (
 	"assay/internal/postgres"
 	"assay/internal/redact"
 	"assay/static"
+	"assay/validators"
+	"assay/validators/dialect"
 )
 
 var doctorCommand = command{
@@ -54,6 +57,8 @@ func exams() []exam {
 		}},
 		{"postgresql", lookAtPostgres},
 		{"clickhouse", lookAtClickhouse},
+		{"sandbox", lookAtSandbox},
+		{"dialects", lookAtDialects},
 		{"audit", lookAtAudit},
 		{"redaction", func(context.Context) (string, error) {
 			return "text is redacted by the policy " + redact.Assay(nil).Name() + "; names of people and street addresses are not promised", nil
@@ -136,4 +141,31 @@ func lookAtAudit(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("an entry has waited %s for its place in the tree; is assay work running?", status.Oldest.Round(time.Second))
 	}
 	return fmt.Sprintf("%d entries in the tree, %d waiting for their place", status.Leaves, status.Waiting), nil
+}
+
+// lookAtSandbox tries to get out of the sandbox and says what held.
+func lookAtSandbox(ctx context.Context) (string, error) {
+	set, children := validators.OpenWith(dialectEngines())
+	defer children.Close()
+	tier, err := set.Capabilities(ctx)
+	if err != nil {
+		return "", err
+	}
+	return tier.String(), nil
+}
+
+// lookAtDialects says which dialects of SQL run here and what holds each engine
+// back. One that is missing is no illness: its statements are inconclusive.
+func lookAtDialects(context.Context) (string, error) {
+	engines := dialect.Open(dialectEngines())
+	defer engines.Close()
+	words := []string{"SQLite (the sandbox)"}
+	for _, e := range engines.States() {
+		if e.Missing != "" {
+			words = append(words, "no "+e.Engine+": "+strings.TrimSuffix(e.Missing, "."))
+			continue
+		}
+		words = append(words, e.Engine+" ("+e.Held+")")
+	}
+	return strings.Join(words, "; "), nil
 }

@@ -125,7 +125,7 @@ func (p *product) build(keysDir string) error {
 	p.telemetry = &telemetry.Store{DB: p.pool, Clickhouse: p.clickhouse, Jobs: inserter, Redact: redact.Assay(salt), Vault: p.vault}
 	p.labeling = &labeling.Store{DB: p.pool, Jobs: inserter, Telemetry: p.telemetry}
 	p.validators = &validators.Store{DB: p.pool, Jobs: inserter}
-	p.validators.Set, p.sandbox = validators.OpenWith(dialect.Config{ClickhouseLibrary: env("ASSAY_CHDB_LIBRARY")})
+	p.validators.Set, p.sandbox = validators.OpenWith(dialectEngines())
 	p.labeling.Verdicts = p.verdictsSeen
 	p.telemetry.Visible = p.labeling.Visible
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions
@@ -295,3 +295,8 @@ func migrateBoth(ctx context.Context, postgresOwner, clickhouseURL string) error
 
 // patience is how long a clean stop may take.
 const patience = 20 * time.Second
+
+// dialectEngines says where the engines of SQL's dialects are found.
+func dialectEngines() dialect.Config {
+	return dialect.Config{ClickhouseLibrary: env("ASSAY_CHDB_LIBRARY"), DuckdbLibrary: env("ASSAY_DUCKDB_LIBRARY")}
+}

@@ -15,7 +15,6 @@ import (
 
 	"assay/internal/fault"
 	"assay/validators"
-	"assay/validators/dialect"
 )
 
 var validateCommand = command{
@@ -51,7 +50,7 @@ func validate(ctx context.Context, args []string) error {
 		defer f.Close()
 		in = f
 	}
-	set, children := validators.OpenWith(dialect.Config{ClickhouseLibrary: env("ASSAY_CHDB_LIBRARY")})
+	set, children := validators.OpenWith(dialectEngines())
 	defer children.Close()
 	if *name != "" {
 		if _, err := set.Named(*name); err != nil {

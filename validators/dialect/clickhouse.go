@@ -233,7 +233,7 @@ func (d *clickhouseTables) Functions() []string {
 }
 
 func (d *clickhouseTables) Run(ctx context.Context, sql string) (query.Answer, error) {
-	if r := runs(sql); r != nil {
+	if r := query.Asks(sql); r != nil {
 		return query.Answer{}, r
 	}
 	limited, cancel := context.WithTimeout(ctx, d.takes+grace)

@@ -12,13 +12,22 @@ import (
 
 	"assay/internal/embedded"
 	"assay/internal/fault"
+	"assay/validators/duckdb"
 	"assay/validators/query"
+	"assay/validators/sandbox"
 )
 
 // Config says where engines are found. The zero value looks where they are
 // usually put.
 type Config struct {
 	ClickhouseLibrary string // libchdb.so
+	DuckdbLibrary     string // libduckdb.so
+}
+
+// Sandbox is where an engine that is a library runs, one child a statement. An
+// error means infrastructure alone.
+type Sandbox interface {
+	Run(ctx context.Context, job sandbox.Job) (sandbox.Result, error)
 }
 
 // Limits of one statement.
@@ -39,12 +48,22 @@ type Engines struct {
 // Open makes the set of engines; Close ends those that run.
 func Open(config Config) *Engines {
 	e := &Engines{config: config}
+	duck := duckdb.Program(config.DuckdbLibrary)
 	e.all = map[string]*engine{
+		"duckdb":     {name: "DuckDB", find: func() error { _, err := duckdb.Find(config.DuckdbLibrary); return err }, program: &duck, canaries: duckdbCanaries},
 		"clickhouse": {name: "ClickHouse", confined: "own process, Landlock where the kernel has it", find: func() error { _, err := embedded.FindClickhouse(config.ClickhouseLibrary); return err }, start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries, idleFor: time.Minute},
 		"postgres":   {name: "PostgreSQL", confined: "own server, restricted role, capped memory", find: func() error { _, err := embedded.FindPostgres(); return err }, start: startPostgres, canaries: postgresCanaries, idleFor: 10 * time.Minute}, // a cluster takes seconds to make
 	}
 	return e
 }
+
+// Programs are what a child of the sandbox can be, for engines that run there.
+func Programs(config Config) []sandbox.Program {
+	return []sandbox.Program{duckdb.Program(config.DuckdbLibrary)}
+}
+
+// Reads lists the files those programs open while they start.
+func Reads(config Config) []string { return duckdb.Reads(config.DuckdbLibrary) }
 
 // Close ends every engine.
 func (e *Engines) Close() {
@@ -65,6 +84,9 @@ func (e *Engines) Versions() []string {
 	if e.all["clickhouse"].find() == nil {
 		versions = append(versions, "clickhouse "+ClickhouseVersion)
 	}
+	if e.all["duckdb"].find() == nil {
+		versions = append(versions, "duckdb "+duckdb.Version)
+	}
 	if version := embedded.PostgresVersion(); version != "" {
 		versions = append(versions, "postgresql "+version)
 	}
@@ -75,6 +97,7 @@ func (e *Engines) Versions() []string {
 type State struct {
 	Dialect string
 	Engine  string
+	Held    string // what holds it back, in words
 	Runs    bool   // now; the others start when a statement needs them
 	Missing string // why it cannot be had, in words; "" when it can
 	Wrong   string // the canary it answered wrongly; "" when none
@@ -86,12 +109,12 @@ func (e *Engines) States() []State {
 	var states []State
 	for _, name := range slices.Sorted(maps.Keys(e.all)) {
 		one := e.all[name]
-		state := State{Dialect: name, Engine: one.name}
+		state := State{Dialect: name, Engine: one.name, Held: cmp.Or(one.confined, "in the sandbox, a child for each statement")}
 		if err := one.find(); err != nil {
 			state.Missing = cmp.Or(fault.Words(err), "It cannot be found.")
 		}
 		if one.mu.TryLock() { // one that is at work runs
-			state.Runs, state.Wrong = one.now != nil, one.wrong
+			state.Runs, state.Wrong = one.now != nil || one.proved, one.wrong
 			one.mu.Unlock()
 		} else {
 			state.Runs = true
@@ -106,15 +129,19 @@ func (e *Engines) States() []State {
 func (e *Engines) Forget() {
 	for _, one := range e.all {
 		one.mu.Lock()
-		one.wrong = ""
+		one.wrong, one.proved = "", false
 		one.mu.Unlock()
 	}
 }
 
 // Confined says what holds a dialect's engine back, and what a statement may
-// take of it: seconds and bytes. It is not the sandbox of other checks.
-func (e *Engines) Confined(dialect string) (tier string, takes time.Duration, most int64) {
-	return e.all[dialect].confined, queryTakes, memory
+// take of it. An empty tier is that of the sandbox, where the engine runs.
+func (e *Engines) Confined(dialect string) (tier string, limits sandbox.Limits) {
+	one := e.all[dialect]
+	if one.program != nil {
+		return "", one.program.Limits
+	}
+	return one.confined, sandbox.Limits{Wall: queryTakes, Memory: memory, Output: query.MaxResult}
 }
 
 // Reasons of an engine that cannot be asked.
@@ -125,10 +152,13 @@ const (
 
 // Judge checks one statement on its dialect's engine. Its error is the end of
 // ctx, or a fault of ours.
-func (e *Engines) Judge(ctx context.Context, dialect string, job query.Job) (query.Outcome, error) {
+func (e *Engines) Judge(ctx context.Context, box Sandbox, dialect string, job query.Job) (query.Outcome, error) {
 	one := e.all[dialect]
 	if one == nil {
 		return query.Outcome{}, fmt.Errorf("judge a statement of the dialect %q: there is no engine", dialect)
+	}
+	if one.program != nil {
+		return one.judgeInside(ctx, box, job)
 	}
 	return one.judge(ctx, job)
 }
@@ -158,10 +188,13 @@ type engine struct {
 	canaries []canary
 	idleFor  time.Duration // then it ends
 
-	mu    sync.Mutex
-	now   server
-	wrong string // the canary that was answered wrongly; the engine is not asked again
-	idle  *time.Timer
+	program *sandbox.Program // of an engine that runs in the sandbox, where there is no server
+
+	mu     sync.Mutex
+	now    server
+	proved bool   // an engine in the sandbox has answered its canaries
+	wrong  string // the canary that was answered wrongly; the engine is not asked again
+	idle   *time.Timer
 }
 
 // canary is a statement whose verdict is known.
@@ -201,7 +234,7 @@ func (e *engine) stop() {
 // when the outcome says why it has not.
 func (e *engine) ready(ctx context.Context) (out query.Outcome, ok bool, err error) {
 	if e.wrong != "" {
-		return query.Invalid(ReasonSuspended, fmt.Sprintf("%s answered the canary “%s” wrongly and is not asked.", e.name, e.wrong)), false, nil
+		return e.suspended(), false, nil
 	}
 	if e.now != nil {
 		return out, true, nil
@@ -217,11 +250,7 @@ func (e *engine) ready(ctx context.Context) (out query.Outcome, ok bool, err err
 		return out, false, fmt.Errorf("start %s: %w", e.name, err)
 	}
 	if err != nil {
-		words := fault.Words(err)
-		if words == "" {
-			words = "It cannot be started."
-		}
-		return query.Invalid(ReasonMissing, fmt.Sprintf("%s is not to be had on this machine: %s", e.name, words)), false, nil
+		return e.missing(err), false, nil
 	}
 	e.now = now
 	for _, c := range e.canaries {
@@ -237,6 +266,14 @@ func (e *engine) ready(ctx context.Context) (out query.Outcome, ok bool, err err
 		}
 	}
 	return out, true, nil
+}
+
+func (e *engine) suspended() query.Outcome {
+	return query.Invalid(ReasonSuspended, fmt.Sprintf("%s answered the canary “%s” wrongly and is not asked.", e.name, e.wrong))
+}
+
+func (e *engine) missing(err error) query.Outcome {
+	return query.Invalid(ReasonMissing, fmt.Sprintf("%s is not to be had on this machine: %s", e.name, cmp.Or(fault.Words(err), "It cannot be started.")))
 }
 
 // run judges a job in a database of its own.
@@ -284,34 +321,4 @@ var commonCanaries = []canary{
 	{"a change", `DELETE FROM orders WHERE id = 1`, `[[1]]`, "fail"},
 	{"another table", `DROP TABLE orders`, `[[1]]`, "fail"},
 	{"two statements", `SELECT 1; SELECT 2`, `[[1]]`, "fail"},
-}
-
-// runs judges whether what a statement says may be run at all: one question.
-func runs(sql string) *query.Refusal {
-	tokens := query.Tokens(sql)
-	for len(tokens) > 0 && tokens[len(tokens)-1].Is(";") {
-		tokens = tokens[:len(tokens)-1]
-	}
-	if len(tokens) == 0 {
-		return &query.Refusal{Kind: query.ReasonNothing}
-	}
-	if slices.ContainsFunc(tokens, func(t query.Token) bool { return t.Is(";") }) {
-		return &query.Refusal{Kind: query.FindStatements}
-	}
-	for _, t := range tokens {
-		if t.Is("(") {
-			continue
-		}
-		if t.Is("SELECT") || t.Is("WITH") || t.Is("VALUES") || t.Is("FROM") {
-			return nil
-		}
-		for _, word := range []string{"INSERT", "UPDATE", "DELETE", "DROP", "CREATE", "ALTER", "TRUNCATE", "MERGE", "REPLACE", "GRANT", "REVOKE", "COPY", "ATTACH", "DETACH", "SET",
-			"CALL", "DO", "BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "LOAD", "INSTALL", "EXPORT", "IMPORT", "SYSTEM", "KILL", "OPTIMIZE", "RENAME", "EXCHANGE", "USE", "VACUUM", "LOCK", "LISTEN", "RESET"} {
-			if t.Is(word) {
-				return &query.Refusal{Kind: query.ReasonNoQuery, Words: "a change (" + word + ")", Start: t.Start, End: t.End}
-			}
-		}
-		return nil // the engine says what is wrong with it
-	}
-	return nil
 }

@@ -3,25 +3,39 @@ package dialect
 import (
 	"encoding/json"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"assay/internal/embedded"
 	"assay/validators/query"
+	"assay/validators/sandbox"
 )
 
 func TestMain(m *testing.M) {
+	sandbox.Main(Programs(Config{})...)
 	embedded.Main()
 	os.Exit(m.Run())
 }
+
+// box is the sandbox of all tests here.
+func box(t *testing.T) *sandbox.Children {
+	t.Helper()
+	return opened()
+}
+
+var opened = sync.OnceValue(func() *sandbox.Children {
+	return sandbox.Open(sandbox.Config{Programs: Programs(Config{}), Reads: Reads(Config{})})
+})
 
 func judge(t *testing.T, e *Engines, dialect string, job query.Job) query.Outcome {
 	t.Helper()
 	if job.Schema == "" {
 		job.Schema, job.Portable = canarySchema, true
 	}
-	out, err := e.Judge(t.Context(), dialect, job)
+	out, err := e.Judge(t.Context(), box(t), dialect, job)
 	if err != nil {
 		t.Fatal(job.SQL, err)
 	}
@@ -152,7 +166,7 @@ func TestAnEngineThatIsMissingSaysSo(t *testing.T) {
 	if out.Verdict != "inconclusive" || out.Reason != ReasonMissing || !strings.Contains(out.Message, "ClickHouse is not to be had on this machine") {
 		t.Errorf("got %+v", out)
 	}
-	if s := e.States()[0]; s.Missing == "" {
+	if s := e.States()[0]; s.Dialect != "clickhouse" || s.Missing == "" {
 		t.Errorf("got %+v", s)
 	}
 }
@@ -175,5 +189,87 @@ func TestAnEngineThatIsWrongIsNotAsked(t *testing.T) {
 	e.all["clickhouse"].canaries = commonCanaries
 	if out := judge(t, e, "clickhouse", query.Job{SQL: `SELECT 1`}); out.Verdict != "pass" || !e.States()[0].Runs {
 		t.Errorf("once it is mended: got %+v", out)
+	}
+}
+
+// TestDuckdb: in a child of the sandbox for each statement, by the same rules.
+func TestDuckdb(t *testing.T) {
+	e := Open(Config{})
+	t.Cleanup(e.Close)
+	if runtime.GOARCH != "amd64" {
+		if out := judge(t, e, "duckdb", query.Job{SQL: `SELECT 1`}); out.Reason != ReasonMissing || !strings.Contains(out.Message, "x86-64") {
+			t.Errorf("got %+v", out)
+		}
+		return
+	}
+	if out := judge(t, e, "duckdb", query.Job{SQL: `SELECT 1`, Rows: json.RawMessage(`[[1]]`)}); out.Reason == ReasonMissing {
+		t.Fatal("the engine's library is not installed: ", out.Message)
+	} else if out.Verdict != "pass" {
+		t.Fatalf("got %+v", out)
+	}
+	for _, c := range append(common, []said{
+		{`SELECT 9007199254740993, 0.1::DECIMAL(4,2), DATE '2026-01-02', [1,2], NULL, true, 0.1::FLOAT, 170141183460469231731687303715884105727::HUGEINT`, "",
+			`[[9007199254740993, 0.1, "2026-01-02", "[1, 2]", null, true, 0.1, 170141183460469231731687303715884105727]]`, "pass", "equal"},
+		{`SELECT TIMESTAMP '2026-01-02 03:04:05', TIME '01:02:03', INTERVAL 3 DAY, {'a': 1}, MAP {'k': 2}, 'x'::ENUM('x','y'), 'ab'::BLOB, 200::UTINYINT, 18446744073709551615::UBIGINT`, "",
+			`[["2026-01-02 03:04:05", "01:02:03", "3 days", "{'a': 1}", "{k=2}", "x", "ab", 200, 18446744073709551615]]`, "fail", "wrong_result"}, // a blob is no text
+		{`SELECT 'a text that is longer than what fits beside its length', ''`, "", `[["a text that is longer than what fits beside its length", ""]]`, "pass", "equal"},
+		{`SELECT i, i % 3 FROM range(5000) AS r(i) ORDER BY i`, `SELECT i, i % 3 FROM generate_series(0, 4999) AS r(i) ORDER BY i`, "", "pass", "equal"},
+		{`SELECT sum(total) FROM orders -- of all
+			;;`, "", `[[35.5]]`, "pass", "equal"},
+		{`SELECT sum(total)::DECIMAL(9,2) FROM orders -- of all
+			;`, "", `[[35.5]]`, "pass", "equal"},
+		{`FROM customers SELECT name ORDER BY ALL`, "", `[["Ada"],["Ben"]]`, "pass", ""},
+		{`SELECT name FROM customers QUALIFY row_number() OVER (ORDER BY id DESC) = 1`, "", `[["Ben"]]`, "pass", ""},
+		{`SELECT o.amount FROM orders o`, "", `[[1]]`, "fail", "no_such_column"},
+		{`SELECT id FROM customers, orders`, "", `[[1]]`, "fail", "ambiguous_column"},
+		{`SELECT name, count(*) FROM customers`, "", `[["Ada",2]]`, "fail", "statement_error"},
+		{`SELECT random()`, "", `[[2]]`, "inconclusive", "volatile_function"},
+		{`SELECT id FROM orders TABLESAMPLE 1 ROWS`, "", `[[7]]`, "inconclusive", "volatile_function"},
+		{`SELECT * FROM read_csv('/etc/passwd')`, "", `[[1]]`, "inconclusive", "unsupported"},
+		{`SELECT * FROM read_text('/proc/self/environ')`, "", `[[1]]`, "inconclusive", "unsupported"},
+		{`SELECT * FROM glob('/*')`, "", `[[1]]`, "inconclusive", "unsupported"},
+		{`SELECT * FROM '/etc/passwd'`, "", `[[1]]`, "fail", ""},
+		{`SELECT * FROM read_parquet('https://example.com/x.parquet')`, "", `[[1]]`, "inconclusive", "unsupported"},
+		{`COPY orders TO '/tmp/assay-escape.csv'`, "", `[[1]]`, "fail", "not_a_query"},
+		{`COPY orders FROM '/etc/passwd'`, "", `[[1]]`, "fail", "not_a_query"},
+		{`EXPORT DATABASE '/tmp/assay-escape'`, "", `[[1]]`, "fail", "not_a_query"},
+		{`ATTACH '/tmp/assay-escape.db'`, "", `[[1]]`, "fail", "not_a_query"},
+		{`ATTACH ':memory:' AS other`, "", `[[1]]`, "fail", "not_a_query"},
+		{`INSTALL httpfs`, "", `[[1]]`, "fail", "not_a_query"},
+		{`LOAD '/tmp/x.duckdb_extension'`, "", `[[1]]`, "fail", "not_a_query"},
+		{`PRAGMA enable_profiling`, "", `[[1]]`, "fail", "not_a_query"},
+		{`SET memory_limit = '100GB'`, "", `[[1]]`, "fail", "not_a_query"},
+		{`CALL pragma_version()`, "", `[[1]]`, "fail", "not_a_query"},
+		{`EXPLAIN ANALYZE SELECT 1`, "", `[[1]]`, "fail", "not_a_query"},
+		{`CREATE TABLE x AS SELECT 1`, "", `[[1]]`, "fail", "not_a_query"},
+		{`WITH gone AS (DELETE FROM orders RETURNING 1) SELECT count(*) FROM gone`, "", `[[3]]`, "fail", ""},
+		{`SELECT nextval('s')`, "", `[[1]]`, "fail", ""},
+		{`SELECT getenv('HOME')`, "", `[[1]]`, "fail", "no_such_function"},
+		{`SELECT length(repeat('x', 4000000000))`, "", `[[1]]`, "inconclusive", ""},
+		{`SELECT list(i) FROM range(1000000000) AS r(i)`, "", `[[1]]`, "inconclusive", ""},
+		{`SELECT count(*) FROM range(10000000) a, range(10000000) b, range(10000000) c`, "", `[[1]]`, "inconclusive", "timeout"},
+		{`SELECT i FROM range(100000000) AS r(i)`, "", `[[1]]`, "fail", "wrong_result"},
+		{`SELECT ` + strings.Repeat("(", 20_000) + "1" + strings.Repeat(")", 20_000), "", `[[2]]`, "inconclusive", ""},
+		{`SELECT 1` + strings.Repeat("+1", 20_000), "", `[[2]]`, "inconclusive", ""},
+		{`PIVOT orders ON id USING sum(total)`, "", `[[2]]`, "inconclusive", "unsupported"},
+		{"SELECT 1 \x00 SELECT 2", "", `[[2]]`, "fail", "syntax_error"},
+		{`SELECT count(*) FROM customers`, "", `[[2]]`, "pass", "equal"},
+	}...) {
+		c.hold(t, e, "duckdb")
+	}
+	for _, schema := range []string{`COPY (SELECT 1) TO '/tmp/assay-escape'`, `CREATE TABLE t AS SELECT * FROM read_csv('/etc/passwd')`, `INSTALL httpfs`, `ATTACH '/tmp/assay-escape.db' AS x`,
+		`SET enable_external_access = true`, `CREATE TABLE t (x INT); INSERT INTO t VALUES ('a')`} {
+		if out := judge(t, e, "duckdb", query.Job{Schema: schema, SQL: `SELECT 1`}); out.Reason != "invalid_schema" {
+			t.Errorf("%s: got %s %s %s", schema, out.Verdict, out.Reason, out.Message)
+		}
+	}
+	if _, err := os.Stat("/tmp/assay-escape"); err == nil {
+		t.Error("a file was written")
+	}
+	if out := judge(t, e, "duckdb", query.Job{SQL: `SELECT summ(total) FROM orders`}); !strings.Contains(out.Message, "The nearest real one is sum.") {
+		t.Errorf("got %+v", out)
+	}
+	if out := judge(t, e, "duckdb", query.Job{SQL: `SELECT o.totl FROM orders o`, Rows: json.RawMessage(`[[5],[10.5],[20]]`)}); out.Evidence.Repaired != `SELECT o.total FROM orders o` {
+		t.Errorf("got %+v", out)
 	}
 }

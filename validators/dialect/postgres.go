@@ -244,7 +244,7 @@ func (d *postgresTables) Expect(ctx context.Context, gold string) (query.Expecta
 
 func (d *postgresTables) Run(ctx context.Context, sql string) (query.Answer, error) {
 	var answer query.Answer
-	if r := runs(sql); r != nil {
+	if r := query.Asks(sql); r != nil {
 		return answer, r
 	}
 	random, refusal := d.calls(sql)

@@ -24,7 +24,7 @@ import (
 type Config struct {
 	Programs []Program
 	Files    map[string]map[string]string // by program and name: the path
-	Reads    []string                     // folders that children may read while they start
+	Reads    []string                     // folders and files that children may read while they start
 	AtOnce   int                          // jobs at the same time; 0 = one for each processor
 	AtClose  func()                       // ends what runs beside the children; nil: nothing does
 }
