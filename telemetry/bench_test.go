@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 )
 
@@ -38,26 +40,75 @@ func typicalBatch(random *rand.Rand, n int) []byte {
 	return body.Bytes()
 }
 
-// BenchmarkTake is what happens before PostgreSQL: decode, redact, encode.
+// BenchmarkTake is what happens before PostgreSQL: decode, redact, pack. Beside
+// it stands the least that reading the same bytes costs: every token once.
 func BenchmarkTake(b *testing.B) {
 	s := &Store{}
 	p := s.policy()
 	t := &taking{terms: OpenTerms, now: noon, saltID: "1", salt: "salt", text: p.text, code: p.artifact}
 	body := typicalBatch(rand.New(rand.NewPCG(1, 1)), 500)
+	b.Run("whole", func(b *testing.B) {
+		eachBatch(b, body, func() {
+			events, err := split(body)
+			if err != nil {
+				b.Fatal(err)
+			}
+			rows, refused, err := t.takeAll(events, func([]*row) error { return nil })
+			if err != nil || len(refused) > 0 {
+				b.Fatal(refused, err)
+			}
+			pack(rows)
+		})
+	})
+	b.Run("tokens alone", func(b *testing.B) {
+		eachBatch(b, body, func() {
+			d := jsontext.NewDecoder(bytes.NewBuffer(body))
+			for {
+				if _, err := d.ReadToken(); err == io.EOF {
+					return
+				} else if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	})
+}
+
+// BenchmarkBlock is what the drainer does between the stores: from bodies of
+// the inbox to columns as clickhouse-go takes them. Beside it, unpacking alone.
+func BenchmarkBlock(b *testing.B) {
+	rows := takenRows(b, typicalBatch(rand.New(rand.NewPCG(1, 4)), 500))
+	body, size := pack(rows)
+	b.Run("whole", func(b *testing.B) {
+		eachBatch(b, make([]byte, size), func() {
+			sheets, letters := readBatches([]batch{{ID: 1, Body: body}})
+			if len(letters) > 0 {
+				b.Fatal(letters)
+			}
+			for place := range columns {
+				if sheets[0].cells[place].hold != holdsNothing {
+					columns[place].values(sheets, place, 500)
+				}
+			}
+		})
+	})
+	b.Run("unpacking alone", func(b *testing.B) {
+		eachBatch(b, make([]byte, size), func() {
+			if _, err := unpack(body); err != nil {
+				b.Fatal(err)
+			}
+		})
+	})
+}
+
+// eachBatch measures what is done with a batch of 500.
+func eachBatch(b *testing.B, body []byte, do func()) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		events, err := split(body)
-		if err != nil {
-			b.Fatal(err)
-		}
-		rows, refused, err := t.takeAll(events, func([]*row) error { return nil })
-		if err != nil || len(refused) > 0 {
-			b.Fatal(refused, err)
-		}
-		pack(rows)
+		do()
 	}
-	b.ReportMetric(500*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1000/500/float64(b.N), "µs/event")
 }
 
 // BenchmarkIngest acknowledges batches of 500 durably, two senders at a time.

@@ -419,7 +419,8 @@ func identity(raw jsontext.Value) uuid.UUID {
 	return uuid.NewSHA1(identitySpace, canonical)
 }
 
-// appendRow writes the row as one line of the inbox.
+// appendRow writes the row as one line of JSON: as dead letters keep it, and as
+// the inbox of earlier versions did.
 func appendRow(b []byte, r *row) []byte {
 	b = append(b, '{')
 	for _, fields := range [][]field{eventFields, stampFields} {
@@ -454,7 +455,22 @@ var storedByName = index(slices.Concat(eventFields, stampFields, []field{{
 	},
 }}))
 
-// readRow reads a line of the inbox.
+// readLines reads rows written by appendRow. unread is told of each line that is
+// none, and may end it.
+func readLines(lines []byte, unread func(line []byte, err error) error) ([]*row, error) {
+	var rows []*row
+	for line := range bytes.Lines(lines) {
+		r, err := readRow(bytes.TrimSpace(line))
+		if err == nil {
+			rows = append(rows, r)
+		} else if err := unread(line, err); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// readRow reads a line of appendRow.
 func readRow(line jsontext.Value) (*row, error) {
 	r := &row{}
 	extra, err := readFields(r, line, storedByName, nil)

@@ -256,6 +256,9 @@ func FuzzIngestedBodies(f *testing.F) {
 			if again := appendRow(nil, back); string(again) != string(stored) {
 				t.Fatalf("a row changes when it is read back:\n%s\n%s", stored, again)
 			}
+			if again := appendRow(nil, sheetOf([]*row{r}).rows()[0]); string(again) != string(stored) {
+				t.Fatalf("a row changes in the inbox:\n%s\n%s", stored, again)
+			}
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -237,27 +236,24 @@ func (s *Store) Resume(ctx context.Context, actor auth.Actor) error {
 }
 
 func (s *Store) drainBlock(ctx context.Context, block uuid.UUID, batches []batch) (events, dead int, err error) {
-	rows, letters := readBatches(batches)
-	if rows, err = s.withoutForgotten(ctx, rows); err != nil {
+	sheets, letters := readBatches(batches)
+	if sheets, err = s.withoutForgotten(ctx, sheets); err != nil {
 		return 0, 0, awayFrom("look for older copies", err)
 	}
-	if len(rows) > 0 {
-		poisoned, err := s.writeAround(ctx, block, rows)
-		if err != nil {
+	if len(sheets) > 0 {
+		var poisoned []poison
+		if sheets, poisoned, err = s.writeAround(ctx, block, sheets); err != nil {
 			return 0, 0, awayFrom("write a block", err)
 		}
 		letters = append(letters, poisoned...)
-		rows = slices.DeleteFunc(rows, func(r *row) bool {
-			return slices.ContainsFunc(poisoned, func(l poison) bool { return l.row == r })
-		})
 	}
-	if err := s.nameThreads(ctx, rows); err != nil {
+	if err := s.nameThreads(ctx, sheets); err != nil {
 		return 0, 0, fmt.Errorf("name the traces of block %s: %w", block, err)
 	}
-	if err := s.confirm(ctx, block, batches, rows, letters); err != nil {
+	if err := s.confirm(ctx, block, batches, sheets, letters); err != nil {
 		return 0, 0, fmt.Errorf("confirm block %s: %w", block, err)
 	}
-	return len(rows), len(letters), nil
+	return eventsOf(sheets), len(letters), nil
 }
 
 // poison is an event that cannot be stored, with the reason.
@@ -270,46 +266,63 @@ type poison struct {
 
 // readBatches unpacks the batches. Events keep the order in which they came:
 // batch, then place in it.
-func readBatches(batches []batch) (rows []*row, letters []poison) {
+func readBatches(batches []batch) (sheets []*sheet, letters []poison) {
 	for _, b := range batches {
-		lines, err := unpack(b.Body)
+		body, err := unpack(b.Body)
 		if err != nil {
 			letters = append(letters, poison{keyID: b.KeyID, reason: fmt.Sprintf("batch %d of %s cannot be unpacked", b.ID, b.Day.Format(time.DateOnly))})
 			continue
 		}
-		place := uint64(0)
-		for line := range bytes.Lines(lines) {
-			r, err := readRow(bytes.TrimSpace(line))
-			if err != nil {
-				letters = append(letters, poison{keyID: b.KeyID, line: line, reason: err.Error()})
-				continue
-			}
-			r.Seq = uint64(b.ID)<<16 | place
-			place++
-			rows = append(rows, r)
+		one, unread := b.read(body)
+		if letters = append(letters, unread...); one != nil {
+			one.number(b.ID)
+			sheets = append(sheets, one)
 		}
 	}
-	return rows, letters
+	return sheets, letters
 }
 
-// writeAround writes the block. Should ClickHouse refuse the data, the block
-// is halved until the events at fault stand alone, and the rest is stored.
-// The halves are named after the block, so that a repetition makes the same.
-func (s *Store) writeAround(ctx context.Context, block uuid.UUID, rows []*row) ([]poison, error) {
-	err := s.write(ctx, block, rows)
-	if err == nil || !isDataFault(err) {
-		return nil, err
+// read takes a body as this version writes it, and as lines, as earlier ones
+// did. It returns nil when there is nothing in it that can be stored.
+func (b batch) read(body []byte) (*sheet, []poison) {
+	if len(body) > 0 && body[0] == sheetMark {
+		one, err := readSheet(body)
+		if err != nil {
+			return nil, []poison{{keyID: b.KeyID, reason: fmt.Sprintf("batch %d of %s: %s", b.ID, b.Day.Format(time.DateOnly), err)}}
+		}
+		return one, nil
 	}
+	var letters []poison
+	rows, err := readLines(body, func(line []byte, err error) error {
+		letters = append(letters, poison{keyID: b.KeyID, line: line, reason: err.Error()})
+		return nil
+	})
+	if err != nil || len(rows) == 0 {
+		return nil, letters
+	}
+	return sheetOf(rows), letters
+}
+
+// writeAround writes the block and returns what is stored. Should ClickHouse
+// refuse the data, the block is halved until the events at fault stand alone,
+// and the rest is stored. The halves are named after the block, so that a
+// repetition makes the same.
+func (s *Store) writeAround(ctx context.Context, block uuid.UUID, sheets []*sheet) ([]*sheet, []poison, error) {
+	err := s.write(ctx, block, sheets)
+	if err == nil || !isDataFault(err) {
+		return sheets, nil, err
+	}
+	rows := rowsOf(sheets)
 	if len(rows) == 1 {
-		return []poison{{keyID: rows[0].KeyID, row: rows[0], line: appendRow(nil, rows[0]), reason: "ClickHouse refused the event: " + shortReason(err)}}, nil
+		return nil, []poison{{keyID: rows[0].KeyID, row: rows[0], line: appendRow(nil, rows[0]), reason: "ClickHouse refused the event: " + shortReason(err)}}, nil
 	}
 	middle := len(rows) / 2
-	first, err := s.writeAround(ctx, uuid.NewSHA1(block, []byte("first")), rows[:middle])
+	first, poisoned, err := s.writeAround(ctx, uuid.NewSHA1(block, []byte("first")), []*sheet{sheetOf(rows[:middle])})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	second, err := s.writeAround(ctx, uuid.NewSHA1(block, []byte("second")), rows[middle:])
-	return append(first, second...), err
+	second, more, err := s.writeAround(ctx, uuid.NewSHA1(block, []byte("second")), []*sheet{sheetOf(rows[middle:])})
+	return append(first, second...), append(poisoned, more...), err
 }
 
 // dataFaults are ClickHouse's numbers for values it cannot take: parsing,
@@ -335,7 +348,7 @@ func shortReason(err error) string {
 
 // confirm removes the block from what waits, buries what could not be stored
 // and says that the rest can be read: the last step, after ClickHouse's yes.
-func (s *Store) confirm(ctx context.Context, block uuid.UUID, batches []batch, rows []*row, letters []poison) error {
+func (s *Store) confirm(ctx context.Context, block uuid.UUID, batches []batch, sheets []*sheet, letters []poison) error {
 	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
 			UPDATE inbox
@@ -353,16 +366,16 @@ func (s *Store) confirm(ctx context.Context, block uuid.UUID, batches []batch, r
 		if s.Jobs == nil {
 			return nil
 		}
-		if err := forgetJobs(ctx, tx, batches); err != nil || len(rows) == 0 {
+		if err := forgetJobs(ctx, tx, batches); err != nil || len(sheets) == 0 {
 			return err
 		}
-		if err := s.gatherLanded(ctx, tx, rows); err != nil {
+		if err := s.gatherLanded(ctx, tx, sheets); err != nil {
 			return err
 		}
 		if _, err := s.Jobs.InsertTx(ctx, tx, Landed{Block: block.String()}, nil); err != nil {
 			return err
 		}
-		if slices.ContainsFunc(rows, traced) {
+		if slices.ContainsFunc(sheets, (*sheet).traced) {
 			_, err = s.Jobs.InsertTx(ctx, tx, Traced{Block: block.String()}, nil)
 		}
 		return err
@@ -384,8 +397,9 @@ func forgetJobs(ctx context.Context, tx pgx.Tx, batches []batch) error {
 	return err
 }
 
-func traced(r *row) bool {
-	return r.EventType == TypeGateTrace || r.UnsafeClaimServed != nil
+// traced reports whether the batch holds gate traces or unsafe claims.
+func (s *sheet) traced() bool {
+	return s.saysAnything("unsafe_claim_served") || s.holdsText("event_type", string(TypeGateTrace))
 }
 
 func buryPoison(ctx context.Context, tx pgx.Tx, letters []poison) error {

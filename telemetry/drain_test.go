@@ -34,7 +34,7 @@ func (f *failing) PrepareBatch(ctx context.Context, query string, opts ...driver
 	return f.Conn.PrepareBatch(ctx, query, opts...)
 }
 
-func rowsOf(t *testing.T, s *Store) (physical, readable [2]uint64) {
+func rowsIn(t *testing.T, s *Store) (physical, readable [2]uint64) {
 	t.Helper()
 	for i, table := range eventTables {
 		physical[i] = ask[uint64](t, s, "SELECT count() FROM "+table)
@@ -58,7 +58,7 @@ func TestDrainInterruptedBetweenTheTablesDoublesNothing(t *testing.T) {
 	}
 	s.away = away{}
 	drain(t, s)
-	if physical, readable := rowsOf(t, s); physical != [2]uint64{2, 2} || readable != physical {
+	if physical, readable := rowsIn(t, s); physical != [2]uint64{2, 2} || readable != physical {
 		t.Errorf("want 2 rows in each table, got %v, readable %v", physical, readable)
 	}
 }
@@ -72,8 +72,8 @@ func TestDrainInterruptedBeforeConfirmDoublesNothing(t *testing.T) {
 	if err != nil || len(batches) != 5 {
 		t.Fatalf("one block of 5 batches, got %d, %v", len(batches), err)
 	}
-	rows, _ := readBatches(batches)
-	if err := s.write(context.Background(), block, rows); err != nil {
+	sheets, _ := readBatches(batches)
+	if err := s.write(context.Background(), block, sheets); err != nil {
 		t.Fatal(err)
 	}
 	// The drainer dies here. More arrives; its claim runs out.
@@ -82,14 +82,14 @@ func TestDrainInterruptedBeforeConfirmDoublesNothing(t *testing.T) {
 	if done := drain(t, s); done.Blocks != 2 || done.Events != 6 {
 		t.Errorf("the block is drained as it was, then the rest: %+v", done)
 	}
-	if physical, readable := rowsOf(t, s); physical != [2]uint64{6, 6} || readable != physical {
+	if physical, readable := rowsIn(t, s); physical != [2]uint64{6, 6} || readable != physical {
 		t.Errorf("want 6 rows in each table, got %v, readable %v", physical, readable)
 	}
 	// ClickHouse may have forgotten the block's token by then.
-	if err := s.write(context.Background(), uuid.New(), rows); err != nil {
+	if err := s.write(context.Background(), uuid.New(), sheets); err != nil {
 		t.Fatal(err)
 	}
-	if physical, readable := rowsOf(t, s); physical != [2]uint64{11, 11} || readable != [2]uint64{6, 6} {
+	if physical, readable := rowsIn(t, s); physical != [2]uint64{11, 11} || readable != [2]uint64{6, 6} {
 		t.Errorf("copies count once: %v, readable %v", physical, readable)
 	}
 }
@@ -102,7 +102,7 @@ func TestLateCopyOfARememberedBlockIsNotDropped(t *testing.T) {
 	s.Drain(context.Background(), product)
 	s.away = away{}
 	drain(t, s)
-	if _, readable := rowsOf(t, s); readable != [2]uint64{1, 1} {
+	if _, readable := rowsIn(t, s); readable != [2]uint64{1, 1} {
 		t.Errorf("an old event is in both tables, got %v", readable)
 	}
 }
@@ -127,7 +127,7 @@ func TestDrainersShareTheInbox(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if physical, readable := rowsOf(t, s); total != 60 || physical != [2]uint64{60, 60} || readable != physical {
+	if physical, readable := rowsIn(t, s); total != 60 || physical != [2]uint64{60, 60} || readable != physical {
 		t.Errorf("want 60 events once, drained %d, got %v, readable %v", total, physical, readable)
 	}
 }
@@ -216,7 +216,7 @@ func TestDataClickhouseRefusesIsFoundByHalving(t *testing.T) {
 	if done := drain(t, s); done.Events != 8 || done.Dead != 1 {
 		t.Fatalf("want 8 landed and one buried, got %+v", done)
 	}
-	if _, readable := rowsOf(t, s); readable != [2]uint64{8, 8} {
+	if _, readable := rowsIn(t, s); readable != [2]uint64{8, 8} {
 		t.Errorf("its neighbours are stored, got %v", readable)
 	}
 	ctx := context.Background()
@@ -229,7 +229,7 @@ func TestDataClickhouseRefusesIsFoundByHalving(t *testing.T) {
 		t.Errorf("replayed when the cause is mended it lands: %q, %v", outcome, err)
 	}
 	drain(t, s)
-	if _, readable := rowsOf(t, s); readable != [2]uint64{9, 9} {
+	if _, readable := rowsIn(t, s); readable != [2]uint64{9, 9} {
 		t.Errorf("want all 9, got %v", readable)
 	}
 }
@@ -341,7 +341,7 @@ func TestClickhouseIsRebuiltFromTheInbox(t *testing.T) {
 		t.Fatalf("want 3 events sent again, got %d, %v", n, err)
 	}
 	drain(t, s)
-	if _, readable := rowsOf(t, s); readable != [2]uint64{3, 3} {
+	if _, readable := rowsIn(t, s); readable != [2]uint64{3, 3} {
 		t.Errorf("what was lost is back, and what was there counts once: %v", readable)
 	}
 	if got := ask[string](t, s, "SELECT response FROM events FINAL WHERE session_id = 'a'"); got != "R" {

@@ -42,15 +42,16 @@ func (s *Store) insertGathering(ctx context.Context, tx pgx.Tx, traces []string)
 
 // gatherLanded asks for those traces of a block to be put in order that took
 // their name late, or that speak.
-func (s *Store) gatherLanded(ctx context.Context, tx pgx.Tx, rows []*row) error {
+func (s *Store) gatherLanded(ctx context.Context, tx pgx.Tx, sheets []*sheet) error {
 	var traces []string
-	for _, r := range rows {
-		if r.TraceID != "" {
-			traces = append(traces, r.TraceID)
+	for _, s := range sheets {
+		if s.cellOf("trace_id").hold != holdsNothing {
+			traces = append(traces, s.texts("trace_id")...)
 		}
 	}
 	slices.Sort(traces)
-	if traces = slices.Compact(traces); len(traces) == 0 {
+	traces = slices.Compact(traces)
+	if traces = slices.DeleteFunc(traces, func(id string) bool { return id == "" }); len(traces) == 0 {
 		return nil
 	}
 	found, err := tx.Query(ctx, `

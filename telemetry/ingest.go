@@ -181,7 +181,7 @@ func validText(raw []byte) string {
 // --- the body of a batch ---
 
 // One packer and one unpacker serve all, as many at a time as there are cores.
-// The window is small: lines of one batch repeat what stands nearby.
+// The window is small: texts of one column repeat what stands nearby.
 var (
 	packer, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(256<<10),
 		zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)))
@@ -189,16 +189,13 @@ var (
 	buffers     = sync.Pool{New: func() any { return new([]byte) }}
 )
 
-// pack writes the rows as lines and compresses them; size is before that.
+// pack writes the rows as a sheet and compresses it; size is before that.
 func pack(rows []*row) (body []byte, size int) {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
-	lines := (*buffer)[:0]
-	for _, r := range rows {
-		lines = appendRow(lines, r)
-	}
-	*buffer = lines
-	return packer.EncodeAll(lines, make([]byte, 0, len(lines)/2)), len(lines)
+	plain := appendSheet((*buffer)[:0], rows)
+	*buffer = plain
+	return packer.EncodeAll(plain, make([]byte, 0, len(plain)/2)), len(plain)
 }
 
 func unpack(body []byte) ([]byte, error) {

@@ -177,11 +177,17 @@ func (s *Store) stitch(ctx context.Context, t *taking, rows []*row) error {
 // nameThreads lets the events of a block name the sessions of their traces.
 // It is done when they are on their way to be read, so that a sender who names
 // every event waits for nothing.
-func (s *Store) nameThreads(ctx context.Context, rows []*row) error {
+func (s *Store) nameThreads(ctx context.Context, sheets []*sheet) error {
 	said := map[string]thread{}
-	for _, r := range rows {
-		if validTraceID(r.TraceID) && r.SessionID != r.TraceID && r.SessionID != r.RequestID && r.EventType != typeMoved {
-			said[r.TraceID] = thread{TraceID: r.TraceID, SessionID: r.SessionID, Named: true, TaskClass: said[r.TraceID].TaskClass}
+	for _, s := range sheets {
+		if s.cellOf("trace_id").hold == holdsNothing {
+			continue
+		}
+		sessions, requests := s.texts("session_id"), s.texts("request_id")
+		for i, trace := range s.texts("trace_id") {
+			if validTraceID(trace) && sessions[i] != trace && sessions[i] != requests[i] {
+				said[trace] = thread{TraceID: trace, SessionID: sessions[i], Named: true}
+			}
 		}
 	}
 	for some := range slices.Chunk(slices.Sorted(maps.Keys(said)), 5000) {

@@ -92,16 +92,37 @@ const idDays = 35
 // withoutForgotten leaves out events that were stored so long ago that their
 // id is no longer remembered at the door. Only an event that claims to be
 // that old can be one.
-func (s *Store) withoutForgotten(ctx context.Context, rows []*row) ([]*row, error) {
+func (s *Store) withoutForgotten(ctx context.Context, sheets []*sheet) ([]*sheet, error) {
 	horizon := s.now().AddDate(0, 0, 1-idDays)
+	old := func(at time.Time) bool { return at.Before(horizon) }
+	place := columnPlace["event_time"]
+	claims := func(one *sheet) bool {
+		return slices.ContainsFunc(valuesOf([]*sheet{one}, place, one.events, timeKind), old)
+	}
+	kept := sheets[:0:0]
+	for _, one := range sheets {
+		if claims(one) {
+			rows, err := s.unforgotten(ctx, one.rows(), horizon)
+			if err != nil {
+				return nil, err
+			}
+			if len(rows) == 0 {
+				continue
+			}
+			one = sheetOf(rows)
+		}
+		kept = append(kept, one)
+	}
+	return kept, nil
+}
+
+// unforgotten leaves out the rows that are stored.
+func (s *Store) unforgotten(ctx context.Context, rows []*row, horizon time.Time) ([]*row, error) {
 	var ids []uuid.UUID
 	for _, r := range rows {
 		if r.EventTime.Before(horizon) {
 			ids = append(ids, r.EventID)
 		}
-	}
-	if len(ids) == 0 {
-		return rows, nil
 	}
 	stored := map[uuid.UUID]uint64{}
 	for some := range slices.Chunk(ids, 5000) {

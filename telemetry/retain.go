@@ -520,23 +520,33 @@ func (s *Store) receivedAt(ctx context.Context, p retention.Person) ([]time.Time
 // emptied reads a batch and takes words and person from the rows of the given
 // sessions.
 func emptied(body []byte, of map[string]bool) ([]*row, int, error) {
-	lines, err := unpack(body)
+	rows, err := readBody(body)
 	if err != nil {
 		return nil, 0, err
 	}
-	var rows []*row
 	n := 0
-	for line := range bytes.Lines(lines) {
-		r, err := readRow(bytes.TrimSpace(line))
-		if err != nil {
-			return nil, 0, err
-		}
+	for _, r := range rows {
 		if of[r.SessionID] && r.forget() {
 			n++
 		}
-		rows = append(rows, r)
 	}
 	return rows, n, nil
+}
+
+// readBody makes events of the body of a batch again.
+func readBody(body []byte) ([]*row, error) {
+	plain, err := unpack(body)
+	if err != nil {
+		return nil, err
+	}
+	if len(plain) > 0 && plain[0] == sheetMark {
+		one, err := readSheet(plain)
+		if err != nil {
+			return nil, err
+		}
+		return one.rows(), nil
+	}
+	return readLines(plain, func(_ []byte, err error) error { return err })
 }
 
 // forget takes from a row what was written and whose it is, and reports
