@@ -98,6 +98,7 @@ type submission struct {
 	SaltID           string
 	U                float64
 	RuleID           int64
+	DecisionID       *int64 // of sampling_decisions; nil: it was put in by hand
 	Flags            json.RawMessage
 	Length           int // of the response, in code points
 	ElapsedMS        *int64
@@ -189,6 +190,7 @@ func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token u
 		SELECT r.id AS reservation_id, r.purpose, r.state, r.lease_until > clock_timestamp() AS live, r.labeler_id, r.number,
 		       i.id AS item_id, i.queue_id, i.event_id, i.task_class, i.model_version, i.prompt_template_id, i.evidence_version,
 		       i.priority_class, i.frame_day, i.design, i.salt_id, i.u, i.rule_id, i.flags,
+		       (SELECT d.id FROM sampling_decisions d WHERE d.event_id = i.event_id AND d.queue_id = i.queue_id ORDER BY d.id DESC LIMIT 1) AS decision_id,
 		       q.slug AS queue, q.reasons AS queue_reasons, q.spans_needed, q.verdict_hidden,
 		       char_length(coalesce(i.snapshot->>'response', '')) AS length,
 		       (1000 * extract(epoch FROM clock_timestamp() - greatest(coalesce(r.opened_at, r.reserved_at),
@@ -351,6 +353,7 @@ func (s *Store) provenance(ctx context.Context, tx pgx.Tx, sub submission) ([]by
 		"salt_id":        sub.SaltID,
 		"u":              sub.U,
 		"rule_id":        sub.RuleID,
+		"decision_id":    sub.DecisionID,
 		"component": map[string]string{
 			"model_version":      sub.ModelVersion,
 			"prompt_template_id": sub.PromptTemplateID,

@@ -148,6 +148,30 @@ type briefAnswer struct {
 	AddedAt       time.Time              `json:"added_at"`
 }
 
+func (s *site) decisionsAPI(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Event string `query:"event_id"`
+	}
+	if err := readQuery(c, &in); err != nil {
+		return err
+	}
+	event, err := uuid.Parse(in.Event)
+	if err != nil {
+		return fault.Say(fault.Invalid, "Name the response by its id: /v1/decisions?event_id=…")
+	}
+	decisions, err := labels.Decisions(c.UserContext(), actorOf(c), event)
+	if err != nil {
+		return err
+	}
+	return c.JSON(struct {
+		Decisions []labeling.Decision `json:"decisions"`
+	}{append([]labeling.Decision{}, decisions...)})
+}
+
 func (s *site) itemsAPI(c *fiber.Ctx) error {
 	labels, err := s.labels()
 	if err != nil {
@@ -416,6 +440,8 @@ var labelingOperations = map[string]operation{
 			"task_classes":{"type":"array","items":{"type":"string"}},"languages":{"type":"array","items":{"type":"string","description":"ISO 639-1"}}}}`}}},
 	"POST /v1/queues/:queue/reserve": {Summary: "The next item for this person, with its reservation; null and the counts that say why when there is none.",
 		Answers: map[int]content{200: {Words: "item, reservation, counts"}}},
+	"GET /v1/decisions": {Summary: "What was decided when a response was considered for a queue, the newest first: stratum, permanent number, version of the rules, and why it was or was not chosen. A label's provenance names one by decision_id.",
+		Query: []parameter{{Name: "event_id", Words: "the response", Required: true}}, Answers: map[int]content{200: {Words: "decisions"}}},
 	"GET /v1/items": {Summary: "The items of a session. Nobody's labels are in it.",
 		Query: []parameter{{Name: "session_id", Words: "the session", Required: true}}, Answers: map[int]content{200: {Words: "items"}}},
 	"POST /v1/items/:item/labels": {Summary: "A label, under the reservation's token. A late one gets 409 and is kept as a draft.",

@@ -291,6 +291,7 @@ func routes() []route {
 		{"POST", "/v1/queues/:queue/rules/dry-run", may(auth.Configure), (*site).ruleTryAPI},
 		{"POST", "/v1/queues/:queue/rules/backfill", may(auth.Configure), (*site).ruleBackfillAPI},
 		{"POST", "/v1/queues/:queue/rules/:rule/retire", may(auth.Configure), (*site).ruleRetireAPI},
+		{"GET", "/v1/decisions", may(auth.SeeMeasures), (*site).decisionsAPI},
 		{"GET", "/v1/items", may(auth.SeeSessions), (*site).itemsAPI},
 		{"POST", "/v1/items/:item/labels", may(auth.Label), (*site).labelAPI},
 		{"POST", "/v1/items/:item/skip", may(auth.Label), (*site).skipAPI},
