@@ -56,7 +56,7 @@ func newArchive(t *testing.T) *archive {
 	a.telemetry.Vault = &vault.Vault{DB: a.pool, KEK: keyset}
 	events := telemetry.EventTexts{Store: a.telemetry}
 	a.register = &retention.Register{DB: a.pool, Signing: keys, Clock: now, Sessions: events, Places: []retention.Place{
-		labeling.Texts{Store: a.labeling}, validators.Evidence{Store: &validators.Store{DB: a.pool}}, telemetry.Inbox{Store: a.telemetry},
+		labeling.Texts{Store: a.labeling}, labeling.Files{Store: a.labeling}, validators.Evidence{Store: &validators.Store{DB: a.pool}}, telemetry.Inbox{Store: a.telemetry},
 		retention.Answers{DB: a.pool}, vault.Payloads{Vault: a.telemetry.Vault},
 	}}
 	terms := telemetry.OpenTerms
@@ -95,7 +95,7 @@ func (a *archive) exec(sql string, args ...any) {
 
 // plant puts a canary wherever text of a person can lie: events, the inbox, an
 // item and its title, a label's note and correction, a draft, a verdict's
-// evidence and its copy, a dead letter, a kept answer, the vault.
+// evidence and its copy, an exported file, a dead letter, a kept answer, the vault.
 func (a *archive) plant(canary, person, session string) {
 	a.t.Helper()
 	ctx := a.t.Context()
@@ -136,6 +136,21 @@ func (a *archive) plant(canary, person, session string) {
 	if err != nil || len(refused.Rejected) != 1 {
 		a.t.Fatalf("%+v, %v", refused, err)
 	}
+	engineer := auth.Actor{Kind: auth.Person, ID: 1, Name: "Engineer", Roles: []auth.Role{auth.Engineer}}
+	dataset, err := a.labeling.Freeze(ctx, engineer, "With "+session, labeling.DatasetFilter{})
+	if err == nil {
+		err = a.labeling.FreezeVersion(ctx, auth.Product(), dataset.Newest.ID)
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	file, err := a.labeling.RequestExport(ctx, engineer, dataset.Newest.ID, "csv")
+	if err == nil {
+		err = a.labeling.WriteExport(ctx, auth.Product(), file.ID)
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
 	a.exec(`INSERT INTO idempotent_answers (actor_kind, actor_id, key, request_hash, asked_at, status, content_type, body)
 		VALUES ('key', 1, $1, decode(repeat('00', 32), 'hex'), now(), 200, 'application/json', convert_to($2, 'UTF8'))`, session, `{"session_id":"`+session+`","prompt":"`+canary+`"}`)
 }
@@ -147,7 +162,7 @@ func (a *archive) settle() {
 	for _, table := range []string{"events", "event_facts", "verdicts"} {
 		a.change(`ALTER TABLE ` + table + ` DROP PARTITION ID 'none'`) // clears old parts now, not when the engine next wakes
 	}
-	for _, table := range []string{"erasures", "legal_holds", "items", "label_texts", "comment_texts", "dispute_texts", "drafts", "verdict_texts", "dead_letters", "idempotent_answers", "inbox", "vault_payloads", "vault_keys"} {
+	for _, table := range []string{"erasures", "legal_holds", "items", "label_texts", "comment_texts", "dispute_texts", "drafts", "verdict_texts", "dead_letters", "idempotent_answers", "inbox", "vault_payloads", "vault_keys", "exports", "export_parts"} {
 		if _, err := a.owner.Exec(a.t.Context(), `VACUUM FULL `+table); err != nil {
 			a.t.Fatal(err)
 		}

@@ -136,6 +136,8 @@ func (s *Store) OpenExport(ctx context.Context, actor auth.Actor, id int64) (Exp
 		return e, nil, err
 	}
 	switch {
+	case e.State == "withdrawn":
+		return e, nil, fault.Say(fault.Conflict, withdrawnWhy)
 	case e.State == "expired" || time.Now().After(e.ExpiresAt):
 		return e, nil, fault.Say(fault.Conflict, "This file has expired. The version is still there: export it again.")
 	case e.State != "done":
@@ -166,13 +168,16 @@ func (s *Store) WriteExport(ctx context.Context, actor auth.Actor, id int64) err
 		return err
 	}
 	e, err := s.exportFile(ctx, id)
-	if fault.Of(err) == fault.NotFound || e.State == "done" || e.State == "expired" {
+	if fault.Of(err) == fault.NotFound {
 		return nil
 	}
-	if err != nil {
+	if err != nil || (e.State != "waiting" && e.State != "failed") {
 		return err
 	}
 	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if err := lockExport(ctx, tx, id); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `DELETE FROM export_parts WHERE export_id = $1`, id); err != nil {
 			return err
 		}

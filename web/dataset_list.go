@@ -255,6 +255,8 @@ func exportRow(f labeling.ExportFile, now time.Time) ui.Row {
 	name := templ.Component(ui.Text(f.Name()))
 	size, hash, until := ui.Dim("–"), ui.Dim("–"), templ.Component(ui.Time{At: f.ExpiresAt})
 	switch {
+	case f.State == "withdrawn":
+		name, until = ui.Words(f.Name(), " ", ui.Dim("withdrawn: a text in it was erased or is over")), ui.Dim("over")
 	case f.State == "expired" || now.After(f.ExpiresAt):
 		name, until = ui.Words(f.Name(), " ", ui.Dim("expired")), ui.Dim("over")
 	case f.State == "waiting":
