@@ -97,7 +97,7 @@ func (o *Own) check(set *Set) error {
 	switch {
 	case !ownName.MatchString(o.Name):
 		return fault.Say(fault.Invalid, "A validator's name has 2 to 40 small letters, digits, - and _, and starts with a letter.")
-	case taken == nil:
+	case taken == nil || slices.Contains([]string{"new", "own", "judge"}, o.Name):
 		return fault.Say(fault.Invalid, "The product has a validator of this name. Choose another.")
 	case !slices.Contains(OwnLanguages, o.Language):
 		return fault.Say(fault.Invalid, "A script is written in one of: %s.", strings.Join(OwnLanguages, ", "))

@@ -90,12 +90,18 @@ func Open() (*Set, *sandbox.Children) { return OpenWith(dialect.Config{}) }
 // are.
 func OpenWith(at dialect.Config) (*Set, *sandbox.Children) {
 	engines := dialect.Open(at)
-	config := sandbox.Config{Programs: programs(at), AtClose: engines.Close, Reads: dialect.Reads(at)}
-	if cache, err := wasm.OpenCache(); err == nil { // an engine says itself what it lacks
-		config.Reads = append(config.Reads, cache.Dir)
-	}
-	children := sandbox.Open(config)
+	children := sandbox.Open(sandbox.Config{Programs: programs(at), AtClose: engines.Close, Reads: readsOfChildren(at)})
 	return newSet(children, engines), children
+}
+
+// readsOfChildren are the folders that children read while they start: where
+// compiled engines lie. An engine says itself what it lacks.
+func readsOfChildren(at dialect.Config) []string {
+	reads := dialect.Reads(at)
+	if cache, err := wasm.OpenCache(); err == nil {
+		reads = append(reads, cache.Dir)
+	}
+	return reads
 }
 
 // All lists the validators.

@@ -26,6 +26,7 @@ type validatorsPage struct {
 	Suspended []ui.Banner
 	Tried     bool // the reader may try the sandbox and the canaries
 	Table     ui.Table
+	Own       ui.Table // versions of the operator's own; without rows there are none
 }
 
 // againstDays is how far back labels are held against verdicts.
@@ -34,24 +35,32 @@ const againstDays = 30
 // A share below this many labels is not shown as one.
 const againstAtLeast = 5
 
+// againstWindow is the time of the responses that labels are held against.
+func (s *site) againstWindow() (from, to time.Time) {
+	return s.now().AddDate(0, 0, -againstDays), s.now().Add(time.Minute)
+}
+
 // accord is one validator against people, each share with its interval.
 type accord struct {
 	labeling.AgainstPeople
 	Sensitivity, Specificity share
 }
 
-// share is k of n with its 95 % interval.
+// share is the estimate of a share of all traffic from n labels, k of them so,
+// with its 95 % interval.
 type share struct {
 	K, N      int64
 	Low, High float64
+	Estimate  float64
+	Effective float64 // labels of a simple random sample that would say as much
+	Thin      bool
 }
 
-func shareOf(k, n int64) share {
-	s := share{K: k, N: n}
-	if interval, err := stats.Wilson(int(k), int(n), 0.95); err == nil {
-		s.Low, s.High = interval.Low, interval.High
+func shareOf(e stats.Estimate) share {
+	if !e.Defined {
+		return share{N: int64(e.Denominator), Low: 0, High: 1}
 	}
-	return s
+	return share{K: int64(math.Round(e.Numerator)), N: int64(e.Denominator), Low: e.Low, High: e.High, Estimate: e.Value, Effective: e.EffectiveN, Thin: e.Thin}
 }
 
 func (s share) known() bool { return s.N >= againstAtLeast }
@@ -60,7 +69,7 @@ func (s share) value() float64 {
 	if s.N == 0 {
 		return math.NaN()
 	}
-	return float64(s.K) / float64(s.N)
+	return s.Estimate
 }
 
 // words is the share as a table shows it, or why it does not.
@@ -91,6 +100,11 @@ func (s *site) validatorsShow(c *fiber.Ctx) error {
 	tier, trouble := store.Capabilities(ctx, actor)
 	p := buildValidators(cards, against, tier, trouble, s.now())
 	p.Tried = actor.May(auth.Configure)
+	own, err := store.Owns(ctx, actor, "")
+	if err != nil {
+		return err
+	}
+	p.Own = ownTable("Validators of your own", own)
 	return s.page(c, ui.Page{Title: "Validators", Nav: "validators"}, p.draw())
 }
 
@@ -100,14 +114,13 @@ func (s *site) against(ctx context.Context, actor auth.Actor) (map[string]accord
 	if s.Labeling == nil {
 		return of, nil
 	}
-	list, err := s.Labeling.AgainstPeople(ctx, actor, s.now().AddDate(0, 0, -againstDays))
+	from, to := s.againstWindow()
+	list, err := s.Labeling.AgainstPeople(ctx, actor, from, to)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range list {
-		of[a.Validator+" "+a.Version] = accord{a,
-			shareOf(a.FailHallucinated, a.FailHallucinated+a.PassHallucinated),
-			shareOf(a.PassRight, a.PassRight+a.FailRight)}
+		of[a.Validator+" "+a.Version] = accord{a, shareOf(a.Sensitivity), shareOf(a.Specificity)}
 	}
 	return of, nil
 }
@@ -212,7 +225,11 @@ func shareCell(s share, says string) templ.Component {
 	if estimate == "" {
 		return ui.Dim(interval)
 	}
-	return ui.Words(shareBar(s, says), " ", ui.Bold(estimate), " ", ui.Dim(interval))
+	words := []any{shareBar(s, says), " ", ui.Bold(estimate), " ", ui.Dim(interval)}
+	if s.Thin {
+		words = append(words, " ", ui.Toned(ui.Mid, "thin"))
+	}
+	return ui.Words(words...)
 }
 
 func shareBar(s share, says string) ui.IntervalBar {
@@ -244,7 +261,7 @@ func (p validatorsPage) actions() []templ.Component {
 	if !p.Tried {
 		return []templ.Component{fixtures}
 	}
-	return []templ.Component{fixtures, selfTest()}
+	return []templ.Component{ui.Button{Label: "Add your own", URL: "/validators/new"}, fixtures, selfTest()}
 }
 
 // validatorsExamine tries the sandbox and every canary now.

@@ -105,21 +105,29 @@ func (p *validatorPage) against(a accord) {
 	labels := a.FailHallucinated + a.FailRight + a.PassHallucinated + a.PassRight
 	p.AgainstNote = fmt.Sprintf("%s, %d days", ui.CountOf(labels, "label"), againstDays)
 	p.NoLabels = labels == 0
-	count := func(n int64, wrong bool) ui.Cell {
-		return ui.Cell{Text: ui.Count(n), Number: true, Wrong: wrong && n > 0}
+	cell := func(verdict, label string, n int64, wrong bool) ui.Cell {
+		c := ui.Cell{Text: ui.Count(n), Number: true, Wrong: wrong && n > 0}
+		if n > 0 {
+			c.URL = casesURL(a.Validator, a.Version, verdict, label)
+		}
+		return c
 	}
-	p.Against = ui.Grid{Named: true, Columns: []string{"called hallucinated", "called correct"}, Rows: []ui.GridRow{
-		{Name: "fail", Cells: []ui.Cell{count(a.FailHallucinated, false), count(a.FailRight, true)}},
-		{Name: "pass", Cells: []ui.Cell{count(a.PassHallucinated, true), count(a.PassRight, false)}}}}
-	p.Shares = ui.Table{Caption: "Sensitivity and specificity", Bare: true, Columns: []ui.Column{{Label: "Share"}, {Label: "with its 95 % interval, from 40 to 100 %"}},
+	p.Against = ui.Grid{Named: true, Columns: []string{"called hallucinated", "partially correct", "correct"}, Rows: []ui.GridRow{
+		{Name: "fail", Cells: []ui.Cell{cell("fail", "hallucinated", a.FailHallucinated, false), cell("fail", "partially_correct", a.FailPartly, false), cell("fail", "correct", a.FailRight, true)}},
+		{Name: "pass", Cells: []ui.Cell{cell("pass", "hallucinated", a.PassHallucinated, true), cell("pass", "partially_correct", a.PassPartly, false), cell("pass", "correct", a.PassRight, false)}}}}
+	p.Shares = ui.Table{Caption: "Sensitivity and specificity", Bare: true, Columns: []ui.Column{{Label: "Share"}, {Label: "of all traffic, with its 95 % interval"}, {Label: "Labels", Right: true}, {Label: "Worth", Right: true}},
 		Rows: []ui.Row{
-			{Cells: []templ.Component{ui.Text("Sensitivity"), shareCell(a.Sensitivity, "Of those people call hallucinated it fails")}},
-			{Cells: []templ.Component{ui.Text("Specificity"), shareCell(a.Specificity, "Of those people call correct it passes")}}}}
-	foot := []any{fmt.Sprintf("Partially correct (%s) is left out. Counts as they are: failed responses are read more often than others.", ui.Count(a.FailPartly+a.PassPartly))}
-	if n := a.FailRight + a.PassHallucinated; n > 0 {
-		foot = append(foot, " ", ui.Link{Text: "See where it failed what people call correct", URL: "/sessions?verdict=fail&label=correct&when=30d"})
+			{Cells: []templ.Component{ui.Text("Sensitivity"), shareCell(a.Sensitivity, "Of those people call hallucinated it fails"), ui.Words(ui.Count(a.Sensitivity.N)), ui.Words(worth(a.Sensitivity))}},
+			{Cells: []templ.Component{ui.Text("Specificity"), shareCell(a.Specificity, "Of those people call correct it passes"), ui.Words(ui.Count(a.Specificity.N)), ui.Words(worth(a.Specificity))}}}}
+	p.AgainstFoot = ui.Text("The table counts labels as they are; failed responses are read more often than others. The shares weigh each label of the sample by the responses it stands for, so that they speak of all traffic; worth is how many labels of a simple random sample would say as much. Thin: under 20 labels, or worth under 20.")
+}
+
+// worth is the effective number of labels.
+func worth(s share) string {
+	if s.N == 0 {
+		return "–"
 	}
-	p.AgainstFoot = ui.Words(foot...)
+	return ui.Number(s.Effective, 0)
 }
 
 func (p *validatorPage) reasons(c validators.Card) {

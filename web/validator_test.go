@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"assay/internal/auth"
+	"assay/internal/stats"
 	"assay/labeling"
 	"assay/validators"
 	"assay/validators/dialect"
@@ -165,13 +166,40 @@ func TestTheCardSaysWhichEnginesThereAre(t *testing.T) {
 
 func TestSharesAgainstPeopleHaveIntervals(t *testing.T) {
 	for _, c := range []struct {
-		k, n               int64
+		e                  stats.Estimate
 		estimate, interval string
 	}{
-		{61, 66, "92 %", "83 to 97"}, {402, 411, "98 %", "96 to 99"}, {0, 0, "", "no labels yet"}, {2, 4, "", "no data: 4 labels"}, {5, 5, "100 %", "57 to 100"},
+		{stats.Estimate{Defined: true, Value: .924, Interval: stats.Interval{Low: .834, High: .967}, Denominator: 66, Numerator: 61}, "92 %", "83 to 97"},
+		{stats.Estimate{Interval: stats.Interval{High: 1}}, "", "no labels yet"},
+		{stats.Estimate{Defined: true, Value: .5, Interval: stats.Interval{Low: .1, High: .9}, Denominator: 4, Numerator: 2}, "", "no data: 4 labels"},
 	} {
-		if estimate, interval := shareOf(c.k, c.n).words(); estimate != c.estimate || interval != c.interval {
-			t.Errorf("%d of %d: want %q %q, got %q %q", c.k, c.n, c.estimate, c.interval, estimate, interval)
+		if estimate, interval := shareOf(c.e).words(); estimate != c.estimate || interval != c.interval {
+			t.Errorf("%+v: want %q %q, got %q %q", c.e, c.estimate, c.interval, estimate, interval)
 		}
 	}
+}
+
+func TestACellLeadsToItsResponses(t *testing.T) {
+	w := newWorld(t, workshop)
+	id := w.validate(formulaStating("7"))[0]
+	w.exec(`INSERT INTO queues (slug, title, task_class, reasons) VALUES ('q', 'Q', 'spreadsheet_formula', '{other}')`)
+	w.exec(`INSERT INTO queue_rules (queue_id, version, author) SELECT id, 1, 'test' FROM queues`)
+	w.exec(`INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, event_time, frame_day, priority_class, design, salt_id, u, rule_id, wanted, labeled, taken)
+		SELECT q.id, $1, 's', 'spreadsheet_formula', 'm', $2, ($2::timestamptz AT TIME ZONE 'UTC')::date, 'random', 'bottom_k', (SELECT min(id) FROM sampling_salts), 0.1, r.id, 1, 1, 1
+		FROM queues q JOIN queue_rules r ON r.queue_id = q.id`, id, w.clock.now().Add(-time.Hour))
+	w.exec(`INSERT INTO consensus (item_id, event_id, label, first_reading, method, readings, revision, decided_at) SELECT id, event_id, 'hallucinated', 'hallucinated', 'single', 1, 1, $1 FROM items`, w.clock.now())
+	engineer := w.as(auth.Engineer)
+	card := engineer.get("/validators/formula").want(200)
+	if got := card.text("main"); !strings.Contains(got, "1 label, 30 days") {
+		t.Fatalf("got %q", got)
+	}
+	link := card.attr("table.grid td a", "href")
+	if !strings.HasPrefix(link, "/validators/formula/cases?label=hallucinated&verdict=fail&version=") {
+		t.Fatalf("got %q", link)
+	}
+	page := engineer.get(link).want(200)
+	if got := page.text("main"); !strings.Contains(got, "The response states 7.") || !strings.Contains(got, "1 response") {
+		t.Errorf("got %q", got)
+	}
+	engineer.get("/validators/formula/cases?verdict=maybe&label=correct").want(400)
 }

@@ -9,6 +9,6 @@ func commands() []command {
 		gateCheckCommand, gateUploadCommand, gateVerifyCommand,
 		auditVerifyCommand, auditExportCommand, auditVerifyFileCommand,
 		userAddCommand, userListCommand, userDisableCommand, keyCreateCommand, keyRevokeCommand,
-		validateCommand, doctorCommand, benchIngestCommand, benchKillCommand, benchLabelingCommand,
+		validateCommand, doctorCommand, benchIngestCommand, benchKillCommand, benchLabelingCommand, benchValidatorsCommand,
 	}
 }

@@ -21,10 +21,12 @@ import (
 	"assay/internal/embedded"
 	"assay/static"
 	"assay/static/sample"
+	"assay/validators"
 )
 
 func TestMain(m *testing.M) {
-	embedded.Main() // this binary is also the engine process
+	validators.Main() // this binary is also a child of the sandbox
+	embedded.Main()   // and the engine process
 	if len(os.Args) > 1 && slices.Contains([]string{"up", "serve", "work"}, os.Args[1]) {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) // and the program, where a test kills it
 	}

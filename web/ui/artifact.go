@@ -59,6 +59,7 @@ type Cell struct {
 	Wrong   bool
 	Dim     bool
 	Before  string // dim words before the value: "said"
+	URL     string // where what is counted is listed
 }
 
 // Compare stands two results side by side, aligned by row; only cells that
