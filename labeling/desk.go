@@ -112,16 +112,21 @@ func (s *Store) Before(ctx context.Context, actor auth.Actor, item int64) (*Befo
 	return before, nil
 }
 
-// Progress returns the numbers beside the items of a queue for the actor.
-func (s *Store) Progress(ctx context.Context, actor auth.Actor, queue Queue, midnight time.Time) (Progress, error) {
+// Moved returns the numbers beside the items of a queue as a label of the
+// actor has just left them: its Summary and Today.
+func (s *Store) Moved(ctx context.Context, actor auth.Actor, queue int64, midnight time.Time) (p Progress, err error) {
 	if err := actor.Require(auth.Label); err != nil {
-		return Progress{}, err
+		return p, err
 	}
 	labeler, err := s.LabelerOf(ctx, actor)
 	if err != nil {
-		return Progress{}, err
+		return p, err
 	}
-	return s.progressOf(ctx, labeler, queue, midnight)
+	if p.Summary, err = s.numbers(ctx, queue); err != nil {
+		return p, err
+	}
+	p.Today, err = s.today(ctx, labeler, midnight)
+	return p, err
 }
 
 func (s *Store) progressOf(ctx context.Context, labeler int64, queue Queue, midnight time.Time) (p Progress, err error) {

@@ -26,6 +26,7 @@ type Said struct {
 	Elapsed      time.Duration
 	At           time.Time
 	Latest       bool   // nothing later of this labeler
+	AfterReading bool   // given when its labeler knew what others said
 	Reason       string // of a decision
 }
 
@@ -69,6 +70,25 @@ func (s *Store) mayReadLabels(ctx context.Context, actor auth.Actor, item int64)
 	return err
 }
 
+// hasRead keeps that the actor, if they label, knows from now on what others
+// said of the items: a label they change is marked with it.
+func (s *Store) hasRead(ctx context.Context, actor auth.Actor, items []int64) error {
+	if !isLabeler(actor) || len(items) == 0 {
+		return nil
+	}
+	labeler, err := s.LabelerOf(ctx, actor)
+	if err != nil {
+		return err
+	}
+	_, err = s.DB.Exec(ctx, `
+		INSERT INTO labels_read (labeler_id, item_id) SELECT $1, unnest($2::bigint[])
+		ON CONFLICT DO NOTHING`, labeler, items)
+	if err != nil {
+		return fmt.Errorf("labeler %d has read others' labels: %w", labeler, err)
+	}
+	return nil
+}
+
 // Discussion returns what was said of an item. A labeler reads the others' after
 // their own, without their names.
 func (s *Store) Discussion(ctx context.Context, actor auth.Actor, id int64) (Discussion, error) {
@@ -88,7 +108,8 @@ func (s *Store) Discussion(ctx context.Context, actor auth.Actor, id int64) (Dis
 		SELECT l.id, coalesce(p.name, w.import_name, w.pseudonym), w.pseudonym, coalesce(w.person_id, 0) = $2, l.revision, coalesce(l.label, ''), l.reasons,
 		       l.spans, coalesce(l.confidence, ''), coalesce(t.correction, ''), coalesce(t.note, ''), coalesce(g.version, 0), l.source,
 		       coalesce(l.elapsed_ms, 0), l.labeled_at,
-		       NOT EXISTS (SELECT FROM labels n WHERE n.item_id = l.item_id AND n.labeler_id = l.labeler_id AND n.revision > l.revision)
+		       NOT EXISTS (SELECT FROM labels n WHERE n.item_id = l.item_id AND n.labeler_id = l.labeler_id AND n.revision > l.revision),
+		       coalesce((l.provenance->>'after_reading_others')::boolean, false)
 		FROM labels l
 		JOIN labelers w ON w.id = l.labeler_id
 		LEFT JOIN people p ON p.id = w.person_id
@@ -101,7 +122,7 @@ func (s *Store) Discussion(ctx context.Context, actor auth.Actor, id int64) (Dis
 	var pseudonym string
 	_, err = pgx.ForEachRow(rows, []any{&one.LabelID, &one.Who, &pseudonym, &one.Mine, &one.Revision, &one.Answer.Label, &one.Answer.Reasons,
 		&one.Answer.Spans, &one.Answer.Confidence, &one.Answer.Correction, &one.Answer.Note, &one.GuideVersion, &one.Source,
-		&ms, &one.At, &one.Latest}, func() error {
+		&ms, &one.At, &one.Latest, &one.AfterReading}, func() error {
 		said := one
 		said.Elapsed = time.Duration(ms) * time.Millisecond
 		said.Answer.Reasons, said.Answer.Spans = slices.Clone(one.Answer.Reasons), slices.Clone(one.Answer.Spans)
@@ -116,6 +137,11 @@ func (s *Store) Discussion(ctx context.Context, actor auth.Actor, id int64) (Dis
 	}
 	if closed {
 		return h, nil
+	}
+	if slices.ContainsFunc(h.Said, func(said Said) bool { return !said.Mine }) {
+		if err := s.hasRead(ctx, actor, []int64{id}); err != nil {
+			return Discussion{}, err
+		}
 	}
 	if err := s.decisions(ctx, actor, &h); err != nil {
 		return Discussion{}, err

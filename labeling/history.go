@@ -3,6 +3,7 @@ package labeling
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -140,7 +141,7 @@ func (s *Store) History(ctx context.Context, actor auth.Actor, event uuid.UUID) 
 		return nil, fmt.Errorf("history of response %s: %w", event, err)
 	}
 	if who.byRole || len(list) == 0 {
-		return list, nil
+		return list, s.hasRead(ctx, actor, othersIn(list))
 	}
 	// A labeler reads sessions by reservation alone.
 	var session string
@@ -150,5 +151,15 @@ func (s *Store) History(ctx context.Context, actor auth.Actor, event uuid.UUID) 
 	if visible, err := s.Visible(ctx, actor, session); err != nil || !visible {
 		return nil, err
 	}
-	return list, nil
+	return list, s.hasRead(ctx, actor, othersIn(list))
+}
+
+// othersIn lists the items of which somebody else's word is in the list.
+func othersIn(list []Revision) (items []int64) {
+	for _, r := range list {
+		if !r.Own && !slices.Contains(items, r.ItemID) {
+			items = append(items, r.ItemID)
+		}
+	}
+	return items
 }

@@ -62,6 +62,9 @@ type Label struct {
 	AlreadyThis bool   // the same submit had arrived before
 	Number      int    // the how-manieth item of the queue this is for the labeler
 	Queue       string // its address
+	// VerdictHidden says that the queue hides verdicts, and so what counts by
+	// class would tell of them.
+	VerdictHidden bool
 }
 
 // Submitted is the job that follows a label, an undo, an import or an
@@ -102,6 +105,7 @@ type submission struct {
 	Flags            json.RawMessage
 	Length           int // of the response, in code points
 	ElapsedMS        *int64
+	ReadOthers       bool // the labeler knows what others said of the item
 }
 
 // Submit records the answer under the reservation's token: label, audit entry,
@@ -194,7 +198,8 @@ func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token u
 		       q.slug AS queue, q.reasons AS queue_reasons, q.spans_needed, q.verdict_hidden,
 		       char_length(coalesce(i.snapshot->>'response', '')) AS length,
 		       (1000 * extract(epoch FROM clock_timestamp() - greatest(coalesce(r.opened_at, r.reserved_at),
-		           (SELECT l.created_at FROM labels l WHERE l.labeler_id = r.labeler_id ORDER BY l.id DESC LIMIT 1))))::bigint AS elapsed_ms
+		           (SELECT l.created_at FROM labels l WHERE l.labeler_id = r.labeler_id ORDER BY l.id DESC LIMIT 1))))::bigint AS elapsed_ms,
+		       EXISTS (SELECT FROM labels_read k WHERE k.labeler_id = r.labeler_id AND k.item_id = r.item_id) AS read_others
 		FROM r
 		JOIN items i ON i.id = r.item_id
 		JOIN queues q ON q.id = i.queue_id
@@ -205,7 +210,7 @@ func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token u
 func submittedBefore(ctx context.Context, tx pgx.Tx, labeler, item int64, key string) (Label, error) {
 	rows, _ := tx.Query(ctx, `
 		SELECT l.id, l.item_id, l.queue_id, l.event_id, l.labeler_id, l.revision, coalesce(l.label, '') AS label,
-		       coalesce(c.label, CASE WHEN l.purpose = 'gold' THEN l.label END, '') AS consensus, l.labeled_at, true AS already_this, r.number, q.slug AS queue
+		       coalesce(c.label, CASE WHEN l.purpose = 'gold' THEN l.label END, '') AS consensus, l.labeled_at, true AS already_this, r.number, q.slug AS queue, q.verdict_hidden
 		FROM labels l
 		JOIN reservations r ON r.id = l.reservation_id
 		JOIN queues q ON q.id = l.queue_id
@@ -251,7 +256,7 @@ func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key 
 	}
 	label := Label{
 		ItemID: sub.ItemID, QueueID: sub.QueueID, EventID: sub.EventID, LabelerID: sub.LabelerID, Label: a.Label,
-		Number: sub.Number, Queue: sub.Queue,
+		Number: sub.Number, Queue: sub.Queue, VerdictHidden: sub.VerdictHidden,
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(`
@@ -345,7 +350,7 @@ func (s *Store) provenance(ctx context.Context, tx pgx.Tx, sub submission) ([]by
 			return nil, fmt.Errorf("verdicts of %s: %w", sub.EventID, err)
 		}
 	}
-	return json.Marshal(map[string]any{
+	known := map[string]any{
 		"flags":          sub.Flags,
 		"priority_class": sub.PriorityClass,
 		"frame":          sub.FrameDay.Format(time.DateOnly),
@@ -360,7 +365,11 @@ func (s *Store) provenance(ctx context.Context, tx pgx.Tx, sub submission) ([]by
 			"evidence_version":   sub.EvidenceVersion,
 		},
 		"verdicts": verdicts,
-	})
+	}
+	if sub.ReadOthers {
+		known["after_reading_others"] = true
+	}
+	return json.Marshal(known)
 }
 
 // VerdictSeen is a validator's verdict that was on the page when the label was

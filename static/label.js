@@ -95,6 +95,15 @@ function addToRail(id, title, number, label) {
   return entry
 }
 
+// The numbers of the rail move with every label: the page on screen was made
+// before it.
+function setCounts(counts) {
+  for (const [name, number] of Object.entries(counts || {})) {
+    const place = one(`#rail [data-count="${name}"]`)
+    if (place) place.textContent = number
+  }
+}
+
 // Submit.
 
 async function submit(button) {
@@ -134,6 +143,7 @@ async function submitAndWait(sent) {
   if (!next) return location.assign(said.next || one('.queue-bar .crumbs a')?.href || '/')
   await showItem([...next.main.childNodes].map((node) => document.adoptNode(node)), next.title, next.address)
   if (said.said) toast(said)
+  setCounts(said.counts)
   lookAhead()
 }
 
@@ -144,6 +154,7 @@ async function send(sent) {
   if (!answer.ok) return refused(sent, await trouble(answer))
   sent.entry?.classList.remove('pending')
   const said = await answer.json().catch(() => ({}))
+  setCounts(said.counts)
   if (said.said) toast(said)
 }
 

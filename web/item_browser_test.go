@@ -121,6 +121,7 @@ func TestFiftyLabelsByKeyboardAlone(t *testing.T) {
 		js[int](b, stopwatch) // anew, should the page have been loaded instead of swapped
 	}
 	b.until(`!document.querySelector('.pending')`)
+	b.until(fmt.Sprintf(`document.querySelector('#rail [data-count=today]').textContent === '%d'`, labels)) // from the answers alone
 	w.eventually(`SELECT count(*) FROM labels`, labels)
 	for i, label := range []string{"correct", "partially_correct", "hallucinated", "cannot_tell"} {
 		want := (labels + 3 - i) / 4
@@ -144,7 +145,7 @@ func TestFiftyLabelsByKeyboardAlone(t *testing.T) {
 	}
 
 	// z takes the last one back, with its choice.
-	b.until(fmt.Sprintf(`document.querySelector('#toasts form[action="/items/%s/undo"]')`, seen[49]))
+	b.until(fmt.Sprintf(`document.querySelector('#toasts form[action="/items/%s/undo"]')`, seen[labels-1]))
 	js[int](b, painted)
 	b.press("KeyZ", "z")
 	b.until(fmt.Sprintf(`(%s) === '%s' && document.querySelector('[name=label]:checked')?.value === 'partially_correct'`, itemOnScreen, seen[labels-1]))

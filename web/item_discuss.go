@@ -133,6 +133,9 @@ func saidItem(said labeling.Said, item labeling.Item) ui.FeedItem {
 	if said.Answer.Confidence != "" {
 		notes = append(notes, said.Answer.Confidence+" confidence")
 	}
+	if said.AfterReading {
+		notes = append(notes, "after reading what others said")
+	}
 	if said.GuideVersion > 0 {
 		notes = append(notes, fmt.Sprintf("guide %d", said.GuideVersion))
 	}

@@ -423,29 +423,43 @@ func buildRail(item labeling.Item, rail labeling.Rail, around labeling.Progress)
 		}
 		r.Groups = append(r.Groups, group)
 	}
-	r.Groups = append(r.Groups, waitingGroup(item.Queue, around.Summary), todayGroup(around.Today))
+	r.Groups = append(r.Groups, waitingGroup(item.Queue.VerdictHidden, around.Summary), todayGroup(around.Today))
 	return r
 }
 
 // waitingGroup counts what is free. Where the verdict is hidden, the counts by
 // class would tell it, so there is one number.
-func waitingGroup(queue labeling.Queue, summary labeling.Summary) ui.RailGroup {
+func waitingGroup(verdictHidden bool, summary labeling.Summary) ui.RailGroup {
 	group := ui.RailGroup{Title: "Waiting, free to reserve"}
-	if queue.VerdictHidden {
-		group.Items = []ui.RailItem{{Icon: ui.IconInbox, Title: "All reasons", Number: ui.Count(summary.Free())}}
+	if verdictHidden {
+		group.Items = []ui.RailItem{{Icon: ui.IconInbox, Title: "All reasons", Count: "all", Number: ui.Count(summary.Free())}}
 		return group
 	}
 	for _, class := range labeling.Classes {
-		group.Items = append(group.Items, ui.RailItem{Icon: classIcons[class], Title: classWords[class], Number: ui.Count(summary.Waiting[class])})
+		group.Items = append(group.Items, ui.RailItem{Icon: classIcons[class], Title: classWords[class], Count: string(class), Number: ui.Count(summary.Waiting[class])})
 	}
 	if summary.Another > 0 {
-		group.Items = append(group.Items, ui.RailItem{Icon: ui.IconUser, Title: "For another labeler", Number: ui.Count(summary.Another)})
+		group.Items = append(group.Items, ui.RailItem{Icon: ui.IconUser, Title: "For another labeler", Count: "another", Number: ui.Count(summary.Another)})
 	}
 	return group
 }
 
+// railCounts are the numbers of the rail that a label moves, by their name in
+// it: the page on screen was made before the label.
+func railCounts(verdictHidden bool, now labeling.Progress) map[string]string {
+	counts := map[string]string{}
+	for _, group := range []ui.RailGroup{waitingGroup(verdictHidden, now.Summary), todayGroup(now.Today)} {
+		for _, line := range group.Items {
+			if line.Count != "" {
+				counts[line.Count] = line.Number
+			}
+		}
+	}
+	return counts
+}
+
 func todayGroup(today labeling.Today) ui.RailGroup {
-	group := ui.RailGroup{Title: "Today", Items: []ui.RailItem{{Title: "Labels", Number: ui.Count(today.Labels)}}}
+	group := ui.RailGroup{Title: "Today", Items: []ui.RailItem{{Title: "Labels", Count: "today", Number: ui.Count(today.Labels)}}}
 	if today.Median >= time.Second {
 		group.Items = append(group.Items, ui.RailItem{Title: "Median per item", Number: ui.Elapsed(today.Median.Round(time.Second))})
 	}
@@ -480,8 +494,13 @@ func (s *site) itemLabel(c *fiber.Ctx) error {
 		return s.itemRefused(c, id, form, answer, err)
 	}
 	if wantsJSON(c) {
+		now, err := labels.Moved(ctx, actor, label.QueueID, s.midnightOf(c))
+		if err != nil {
+			return err
+		}
 		return c.JSON(labelTaken{
-			Said: fmt.Sprintf("Item %d labeled", label.Number), Bold: labelWords(label.Label), Mark: string(ui.MarkOf(label.Label)),
+			Counts: railCounts(label.VerdictHidden, now),
+			Said:   fmt.Sprintf("Item %d labeled", label.Number), Bold: labelWords(label.Label), Mark: string(ui.MarkOf(label.Label)),
 			Undo: "/items/" + itemID(id) + "/undo", Seconds: 10, Next: "/queues/" + label.Queue + "?after=" + itemID(id),
 		})
 	}
@@ -496,6 +515,8 @@ type labelTaken struct {
 	Undo    string `json:"undo,omitempty"`
 	Seconds int    `json:"seconds,omitempty"`
 	Next    string `json:"next,omitempty"` // where to go when nothing was fetched ahead
+
+	Counts map[string]string `json:"counts,omitempty"` // of the rail, now
 }
 
 func readAnswer(c *fiber.Ctx) (int64, answerForm, error) {

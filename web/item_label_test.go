@@ -288,6 +288,34 @@ func TestAHiddenVerdictIsAbsent(t *testing.T) {
 	}
 }
 
+// The page on screen was made before the label: the answer to it carries the
+// numbers of the rail. Where verdicts are hidden they do not tell of them.
+func TestTheAnswerToALabelMovesTheRail(t *testing.T) {
+	w := queued(t, "spreadsheet_formula", "formula", "two", "three")
+	labeler := w.as(auth.Labeler)
+	counts := func() map[string]string {
+		t.Helper()
+		page := labeler.get(labeler.next("spreadsheet_formula")).want(200)
+		labeler.header.Set("Accept", "application/json")
+		defer labeler.header.Del("Accept")
+		var taken labelTaken
+		labeler.post(page.attr("#label-form", "action"), answerOn(page, "correct")).want(200).json(&taken)
+		return taken.Counts
+	}
+	first := counts()
+	if first["today"] != "1" || first["negative"] == "" || first["safety"] == "" || first["all"] != "" {
+		t.Errorf("today and what waits by reason: %v", first)
+	}
+	w.exec(`UPDATE queues SET verdict_hidden = true`)
+	if second := counts(); second["today"] != "2" || second["all"] == "" || len(second) != 2 {
+		t.Errorf("today and one number for all that waits: %v", second)
+	}
+	rail := labeler.get(labeler.next("spreadsheet_formula")).want(200)
+	if got := rail.text("#rail [data-count=today]"); got != "2" {
+		t.Errorf("the next page says it without a script too: %q", got)
+	}
+}
+
 func TestAnAbstentionIsAskedAboutItsReason(t *testing.T) {
 	w := queued(t, "sql_query", "abstained")
 	labeler := w.as(auth.Labeler)

@@ -58,6 +58,7 @@ type RailItem struct {
 	Icon    Icon
 	Title   string
 	Number  string
+	Count   string // names a Number that every label moves; see label.js
 	URL     string
 	Current bool
 }
