@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"assay/internal/fault"
+	"assay/validators/code"
 	"assay/validators/dialect"
 	"assay/validators/sandbox"
 	"assay/validators/wasm"
@@ -166,6 +167,19 @@ func (s *Set) Capabilities(ctx context.Context) (sandbox.Capabilities, error) {
 	return s.box.Capabilities(ctx)
 }
 
+// Languages says of each language that programs are judged in whether this
+// machine can: "", or why not.
+func Languages() map[string]string {
+	found := map[string]string{}
+	for _, l := range code.Languages {
+		found[l.Name] = ""
+		if err := l.Missing(); err != nil {
+			found[l.Name] = cmp.Or(fault.Words(err), err.Error())
+		}
+	}
+	return found
+}
+
 // Check judges one input. Its error means infrastructure alone, or an input
 // that is none (fault.Invalid); whatever an engine could not find out is
 // inconclusive.
@@ -182,6 +196,9 @@ func (s *Set) Check(ctx context.Context, v Validator, in Input) (Verdict, error)
 	tier, err := s.box.Capabilities(ctx)
 	if err != nil {
 		return Verdict{}, err
+	}
+	if len(tier.Broken) > 0 {
+		return Verdict{}, fault.Say(fault.Unavailable, "The sandbox does not hold on this machine: %s. Nothing is judged in it.", strings.Join(tier.Broken, "; "))
 	}
 	began := time.Now()
 	clock := &timed{Sandbox: s.box}

@@ -15,6 +15,7 @@ import (
 	"assay/internal/fault"
 	"assay/internal/postgres"
 	"assay/internal/postgrestest"
+	"assay/validators/dialect"
 	"assay/validators/sandbox"
 )
 
@@ -215,6 +216,34 @@ func TestABrokenSandboxSuspendsAndWritesNothing(t *testing.T) {
 			}
 			if done, err := s.Batch(t.Context(), product, "formula", read); err != nil || done.Judged != 2 {
 				t.Errorf("lifted: %+v %v", done, err)
+			}
+		})
+	}
+}
+
+// Whichever layer of the sandbox is left out without a word: the self-test
+// misses it, the validators are suspended, and no verdict is written.
+func TestASandboxWithoutALayerSuspendsAndWritesNothing(t *testing.T) {
+	for _, layer := range []sandbox.Layer{sandbox.Landlock, sandbox.Seccomp, sandbox.Rlimits} {
+		t.Run(string(layer), func(t *testing.T) {
+			box := sandbox.Open(sandbox.Config{Programs: programs(dialect.Config{}), LeaveOut: []sandbox.Layer{layer}})
+			t.Cleanup(box.Close)
+			whole := quickSet(t)
+			s := &Store{DB: postgrestest.Database(t), Set: &Set{validators: whole.validators, box: box, engines: whole.engines}}
+			_, read := putAsked(t, s, sum(1), sum(6))
+			_, err := s.Batch(t.Context(), product, "formula", read)
+			var suspended Suspended
+			if !errors.As(err, &suspended) {
+				t.Fatalf("want it suspended, got %v", err)
+			}
+			if wrong, _ := suspended.Round.Wrong(); wrong.Got != "error" || !strings.Contains(wrong.Reason, string(layer)) {
+				t.Errorf("it does not say what is missing: %+v", wrong)
+			}
+			if n := count(t, s.DB, `SELECT count(*) FROM verdicts`); n != 0 {
+				t.Errorf("%d verdicts were written", n)
+			}
+			if n := count(t, s.DB, `SELECT count(*) FROM checks WHERE held_until IS NULL AND attempts = 0`); n != 2 {
+				t.Errorf("%d of 2 wait on", n)
 			}
 		})
 	}

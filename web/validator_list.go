@@ -155,6 +155,10 @@ func tierChip(tier sandbox.Capabilities, trouble error) templ.Component {
 		return ui.Chip{Text: "Sandbox: cannot start", Icon: ui.IconShield, Tone: ui.Bad, Outline: true}
 	}
 	chip := ui.Chip{Text: "Sandbox tier: " + tier.String(), Icon: ui.IconShield, Outline: true}
+	chip.Title = tier.Words()
+	if len(tier.Broken) > 0 {
+		return ui.Chip{Text: "Sandbox: broken, nothing is judged", Icon: ui.IconShield, Tone: ui.Bad, Outline: true, Title: tier.Words()}
+	}
 	if len(tier.Missing) > 0 {
 		chip.Tone, chip.Title = ui.Mid, strings.Join(tier.Missing, "; ")
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +61,7 @@ func exams() []exam {
 		{"clickhouse", lookAtClickhouse},
 		{"sandbox", lookAtSandbox},
 		{"dialects", lookAtDialects},
+		{"languages", lookAtLanguages},
 		{"audit", lookAtAudit},
 		{"redaction", func(context.Context) (string, error) {
 			return "text is redacted by the policy " + redact.Assay(nil).Name() + "; names of people and street addresses are not promised", nil
@@ -127,6 +130,40 @@ func lookAtClickhouse(ctx context.Context) (string, error) {
 	return "ClickHouse " + version, nil
 }
 
+// lookAtSandbox tries to get out of it.
+func lookAtSandbox(ctx context.Context) (string, error) {
+	set, children := validators.OpenWith(dialectEngines())
+	defer children.Close()
+	found, err := set.Capabilities(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(found.Broken) > 0 {
+		return "", errors.New(found.Words() + ". No verdict is written until it holds.")
+	}
+	return found.Words(), nil
+}
+
+// lookAtLanguages says in which languages programs can be judged here, and why
+// not in the others.
+func lookAtLanguages(context.Context) (string, error) {
+	var can, cannot []string
+	for name, why := range validators.Languages() {
+		if why == "" {
+			can = append(can, name)
+		} else {
+			cannot = append(cannot, name+": "+why)
+		}
+	}
+	slices.Sort(can)
+	slices.Sort(cannot)
+	words := "programs are judged in " + strings.Join(can, ", ")
+	if len(cannot) > 0 {
+		words += "; not in " + strings.Join(cannot, " ")
+	}
+	return words, nil
+}
+
 func lookAtAudit(ctx context.Context) (string, error) {
 	log, end, err := openAudit(ctx)
 	if err != nil {
@@ -141,17 +178,6 @@ func lookAtAudit(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("an entry has waited %s for its place in the tree; is assay work running?", status.Oldest.Round(time.Second))
 	}
 	return fmt.Sprintf("%d entries in the tree, %d waiting for their place", status.Leaves, status.Waiting), nil
-}
-
-// lookAtSandbox tries to get out of the sandbox and says what held.
-func lookAtSandbox(ctx context.Context) (string, error) {
-	set, children := validators.OpenWith(dialectEngines())
-	defer children.Close()
-	tier, err := set.Capabilities(ctx)
-	if err != nil {
-		return "", err
-	}
-	return tier.String(), nil
 }
 
 // lookAtDialects says which dialects of SQL run here and what holds each engine

@@ -27,6 +27,9 @@ type Config struct {
 	Reads    []string                     // folders and files that children may read while they start
 	AtOnce   int                          // jobs at the same time; 0 = one for each processor
 	AtClose  func()                       // ends what runs beside the children; nil: nothing does
+	// LeaveOut breaks the sandbox on purpose: these layers are not there, and
+	// nothing says so but the self-test. It is for tests of what happens then.
+	LeaveOut []Layer
 }
 
 // Children runs jobs, each in a child process of this program that was locked
@@ -52,7 +55,7 @@ type Children struct {
 // Open makes the sandbox. Nothing is started until the first job.
 func Open(config Config) *Children {
 	s := &Children{config: config, programs: map[string]Program{selfTest.Name: selfTest}, waiting: map[string][]*child{},
-		slots: make(chan struct{}, cmp.Or(config.AtOnce, runtime.GOMAXPROCS(0))), starter: newStarter(config.Reads), prepared: map[string]map[string]string{}}
+		slots: make(chan struct{}, cmp.Or(config.AtOnce, runtime.GOMAXPROCS(0))), starter: newStarter(config.Reads, slices.Contains(config.LeaveOut, Landlock)), prepared: map[string]map[string]string{}}
 	for _, p := range config.Programs {
 		s.programs[p.Name] = p
 	}
@@ -193,13 +196,18 @@ type child struct {
 
 // start makes a child and waits until it is locked down.
 func (s *Children) start(ctx context.Context, p Program, limits Limits) (*child, error) {
+	return s.startWithout(ctx, p, limits, nil)
+}
+
+// startWithout is start with layers left out, for the self-test alone.
+func (s *Children) startWithout(ctx context.Context, p Program, limits Limits, without []Layer) (*child, error) {
 	files, err := s.filesOf(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
-	c, err := s.launch(p, limits, files)
+	c, err := s.launch(p, limits, files, without)
 	if err != nil {
 		return nil, fmt.Errorf("start a child for %s: %w", p.Name, err)
 	}
@@ -238,8 +246,8 @@ func (s *Children) filesOf(ctx context.Context, p Program) (map[string]string, e
 	return files, nil
 }
 
-func (s *Children) launch(p Program, limits Limits, files map[string]string) (*child, error) {
-	told := setup{Program: p.Name, Wall: limits.Wall, Memory: limits.Memory, Output: limits.Output, Files: map[string]int{}}
+func (s *Children) launch(p Program, limits Limits, files map[string]string, without []Layer) (*child, error) {
+	told := setup{Without: slices.Concat(without, s.config.LeaveOut), Program: p.Name, Wall: limits.Wall, Memory: limits.Memory, Output: limits.Output, Files: map[string]int{}}
 	c := &child{program: p.Name, stderr: &tail{}}
 	// The program itself, whatever has become of its file by now, with an empty
 	// environment and nothing open but the pipes and the files it was promised.

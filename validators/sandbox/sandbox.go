@@ -113,6 +113,16 @@ type Result struct {
 	Elapsed time.Duration
 }
 
+// Layer is one of the walls around a child.
+type Layer string
+
+// The layers.
+const (
+	Landlock Layer = "Landlock"         // files, TCP and signals that lead out
+	Seccomp  Layer = "seccomp"          // what may be asked of the kernel at all
+	Rlimits  Layer = "limits (rlimits)" // memory, descriptors, files, processor time
+)
+
 // Capabilities is what the sandbox enforces here, found out by trying to
 // escape from it.
 type Capabilities struct {
@@ -122,11 +132,23 @@ type Capabilities struct {
 	User     string   `json:"user"`    // whom children run as
 	Tried    int      `json:"tried"`   // escapes tried by the self-test
 	Reached  []string `json:"reached"` // those that were not refused
-	Missing  []string `json:"missing"` // what lowers the tier, in words
+	Missing  []string `json:"missing"` // what this machine does not have and lowers the tier, in words
+	// Broken is what should hold here and does not, in words. While there is
+	// any, no verdict is to be believed.
+	Broken []string `json:"broken"`
+	Tiers  []Tier   `json:"tiers"`
+}
+
+// Tier is a way to run programs, and why this machine does not have it.
+type Tier struct {
+	Name string `json:"name"`
+	Runs string `json:"runs"` // what it is for
+	Off  string `json:"off"`  // why it is off; "" = it is on
 }
 
 // The tiers. There is none without a sandbox.
 const (
 	TierDefault = "default"
 	TierReduced = "reduced"
+	TierBroken  = "broken"
 )

@@ -158,6 +158,27 @@ func TestEveryEscapeIsRefused(t *testing.T) {
 	}
 }
 
+// A layer that is left out without a word is missed by the self-test, whichever
+// it is.
+func TestABrokenSandboxIsFoundOut(t *testing.T) {
+	for _, layer := range []Layer{Landlock, Seccomp, Rlimits} {
+		t.Run(string(layer), func(t *testing.T) {
+			s := Open(Config{Programs: hostile(), LeaveOut: []Layer{layer}})
+			defer s.Close()
+			c, err := s.Capabilities(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Tier != TierBroken || len(c.Broken) != 1 || !strings.HasPrefix(c.Broken[0], string(layer)) {
+				t.Errorf("want %s to be missed, got %s, broken %q", layer, c, c.Broken)
+			}
+		})
+	}
+	if _, err := os.Lstat("/tmp/assay-sandbox-escape"); err == nil {
+		t.Error("the self-test left something behind")
+	}
+}
+
 func TestEndsAreToldApart(t *testing.T) {
 	s := open(t)
 	for _, c := range []struct {

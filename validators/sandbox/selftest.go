@@ -3,9 +3,11 @@ package sandbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -13,15 +15,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const selfTestMemory = 64 << 20
+
 // selfTest is the program that tries to get out. It runs in a child like any
-// other and reports what was refused.
+// other and reports what was refused. Its input names the layer that stands
+// alone; without one all stand.
 var selfTest = Program{
 	Name:   "self-test",
-	Limits: Limits{Wall: 5 * time.Second, Memory: 64 << 20, Output: 64 << 10},
+	Limits: Limits{Wall: 5 * time.Second, Memory: selfTestMemory, Output: 64 << 10},
 	Open: func(Files) (Work, error) {
-		return func(context.Context, []byte) ([]byte, error) {
+		return func(_ context.Context, input []byte) ([]byte, error) {
 			report := escapeReport{}
-			for _, e := range escapes() {
+			attempts := slices.Concat(escapes(), beyondLimits())
+			if Layer(input) == Landlock {
+				attempts = beyondFiles()
+			}
+			for _, e := range attempts {
 				report.Tried++
 				if errno := e.try(); !refused(errno) {
 					report.Reached = append(report.Reached, e.name)
@@ -131,6 +140,80 @@ func escapes() []escape {
 	}
 }
 
+// beyondLimits are ways to take more than is given, which the filter lets pass.
+func beyondLimits() []escape {
+	return []escape{
+		{"more memory", func() syscall.Errno {
+			size := uintptr(selfTestMemory + overheadData + 64<<20)
+			at, _, errno := syscall.RawSyscall6(unix.SYS_MMAP, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, ^uintptr(0), 0)
+			if errno == unix.ENOMEM {
+				return unix.EPERM
+			}
+			if errno == 0 {
+				syscall.RawSyscall(unix.SYS_MUNMAP, at, size, 0)
+			}
+			return errno
+		}},
+		{"more descriptors", func() syscall.Errno {
+			for range 20 {
+				var pair [2]int32
+				_, _, errno := syscall.RawSyscall(unix.SYS_PIPE2, uintptr(unsafe.Pointer(&pair)), 0, 0)
+				if errno == unix.EMFILE {
+					return unix.EPERM
+				}
+				if errno != 0 {
+					return errno
+				}
+			}
+			return 0
+		}},
+	}
+}
+
+// beyondFiles are ways out that Landlock alone must refuse. Behind the filter
+// nobody would see whether it does.
+func beyondFiles() []escape {
+	of := func(name string, try func() error) escape {
+		return escape{name, func() syscall.Errno {
+			err := try()
+			var errno syscall.Errno
+			if err != nil && !errors.As(err, &errno) {
+				return unix.EINVAL
+			}
+			return errno
+		}}
+	}
+	const place = "/tmp/assay-sandbox-escape"
+	opening := func(name string, flags int) escape {
+		return of("open "+name, func() error {
+			fd, err := unix.Open(name, flags|unix.O_CLOEXEC, 0o600)
+			if err == nil {
+				unix.Close(fd)
+				if flags&unix.O_CREAT != 0 {
+					unix.Unlink(name)
+				}
+			}
+			return err
+		})
+	}
+	made := func(name string, try func() error, undo func(string) error) escape {
+		return of(name, func() error {
+			err := try()
+			if err == nil {
+				_ = undo(place)
+			}
+			return err
+		})
+	}
+	return []escape{
+		opening("/etc/passwd", unix.O_RDONLY), opening("/proc", unix.O_RDONLY|unix.O_DIRECTORY), opening("/", unix.O_RDONLY|unix.O_DIRECTORY),
+		opening("/dev/zero", unix.O_RDWR), opening(place, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL),
+		made("make a folder", func() error { return unix.Mkdir(place, 0o700) }, unix.Rmdir),
+		made("make a link", func() error { return unix.Symlink("/etc/passwd", place) }, unix.Unlink),
+		made("make a pipe", func() error { return unix.Mkfifo(place, 0o600) }, unix.Unlink),
+	}
+}
+
 // fork starts a process that ends at once.
 func fork() syscall.Errno {
 	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
@@ -164,31 +247,52 @@ func (s *Children) Examine(ctx context.Context) (Capabilities, error) {
 }
 
 func (s *Children) examine(ctx context.Context) (Capabilities, error) {
-	c, err := s.start(ctx, selfTest, selfTest.Limits)
+	all, ready, err := s.attempt(ctx, "")
 	if err != nil {
 		return Capabilities{}, err
 	}
-	defer c.end()
-	r, err := c.run(ctx, nil, selfTest.Limits)
-	if err != nil {
-		return Capabilities{}, err
-	}
-	if r.End != Done {
-		return Capabilities{}, fmt.Errorf("the sandbox's self-test ended with %s: %s", r.End, r.Detail)
-	}
-	var report escapeReport
-	if err := json.Unmarshal(r.Output, &report); err != nil {
-		return Capabilities{}, fmt.Errorf("read the sandbox's self-test: %w", err)
-	}
-	found := Capabilities{Tier: TierDefault, Landlock: s.starter.landlock, Seccomp: c.ready.Seccomp, User: "this user", Tried: report.Tried, Reached: report.Reached}
+	found := Capabilities{Landlock: s.starter.landlock, Seccomp: ready.Seccomp, User: "this user", Tried: all.Tried, Reached: all.Reached}
 	if otherUser() != nil {
 		found.User = "nobody"
+	}
+	if found.Landlock > 0 {
+		// The filter refuses a file before Landlock is asked for it.
+		files, _, err := s.attempt(ctx, Landlock, Seccomp, Rlimits)
+		if err != nil {
+			return Capabilities{}, err
+		}
+		found.Tried += files.Tried
+		if len(files.Reached) > 0 {
+			found.Broken = append(found.Broken, fmt.Sprintf("%s does not hold: %s", Landlock, strings.Join(files.Reached, ", ")))
+		}
 	}
 	found.judge()
 	return found, nil
 }
 
-// judge lowers the tier for what is missing and says so.
+// attempt runs the self-test in a child, for a layer that stands alone when
+// others are left out.
+func (s *Children) attempt(ctx context.Context, alone Layer, without ...Layer) (report escapeReport, _ ready, err error) {
+	c, err := s.startWithout(ctx, selfTest, selfTest.Limits, without)
+	if err != nil {
+		return report, ready{}, err
+	}
+	defer c.end()
+	r, err := c.run(ctx, []byte(alone), selfTest.Limits)
+	if err != nil {
+		return report, c.ready, err
+	}
+	if r.End != Done {
+		return report, c.ready, fmt.Errorf("the sandbox's self-test ended with %s: %s", r.End, r.Detail)
+	}
+	if err := json.Unmarshal(r.Output, &report); err != nil {
+		return report, c.ready, fmt.Errorf("read the sandbox's self-test: %w", err)
+	}
+	return report, c.ready, nil
+}
+
+// judge lowers the tier for what is missing here, and takes it away for what is
+// here and does not hold.
 func (c *Capabilities) judge() {
 	c.Missing = nil
 	if c.Landlock == 0 {
@@ -197,14 +301,59 @@ func (c *Capabilities) judge() {
 	if !c.Seccomp {
 		c.Missing = append(c.Missing, "there is no seccomp filter")
 	}
-	if n := len(c.Reached); n > 0 && c.Landlock > 0 && c.Seccomp {
-		c.Missing = append(c.Missing, fmt.Sprintf("%d of %d escapes were not refused", n, c.Tried))
+	var limits, calls []string
+	for _, name := range c.Reached {
+		if slices.ContainsFunc(beyondLimits(), func(e escape) bool { return e.name == name }) {
+			limits = append(limits, name)
+		} else {
+			calls = append(calls, name)
+		}
+	}
+	if len(limits) > 0 {
+		c.Broken = append(c.Broken, fmt.Sprintf("%s do not hold: %s", Rlimits, strings.Join(limits, ", ")))
+	}
+	if n := len(calls); n > 0 && c.Seccomp {
+		c.Broken = append(c.Broken, fmt.Sprintf("%s does not hold: %d of %d escapes were not refused", Seccomp, n, c.Tried))
 	}
 	c.Tier = TierDefault
 	if len(c.Missing) > 0 {
 		c.Tier = TierReduced
 	}
+	if len(c.Broken) > 0 {
+		c.Tier = TierBroken
+	}
 	slices.Sort(c.Reached)
+}
+
+// Words is what is enforced, for people: the layers, what was tried, and whom
+// children run as.
+func (c Capabilities) Words() string {
+	layers := []string{string(Rlimits)}
+	if c.Seccomp {
+		layers = append([]string{string(Seccomp)}, layers...)
+	}
+	if c.Landlock > 0 {
+		layers = append([]string{fmt.Sprintf("%s %d", Landlock, c.Landlock)}, layers...)
+	}
+	words := fmt.Sprintf("tier %s: %s; %d escapes tried, ", c.Tier, strings.Join(layers, ", "), c.Tried)
+	switch {
+	case len(c.Broken) > 0:
+		words += strings.Join(c.Broken, "; ")
+	case len(c.Reached) > 0:
+		words += fmt.Sprintf("%d succeeded", len(c.Reached))
+	default:
+		words += "none succeeded"
+	}
+	words += "; children run as " + c.User
+	if len(c.Missing) > 0 {
+		words += "; " + strings.Join(c.Missing, "; ")
+	}
+	for _, t := range c.Tiers {
+		if t.Off != "" {
+			words += fmt.Sprintf("; tier %s (%s) is off: %s", t.Name, t.Runs, t.Off)
+		}
+	}
+	return words
 }
 
 // String is the tier with what it rests on, as it is stored with a verdict:

@@ -20,12 +20,15 @@ type starter struct {
 	once  sync.Once
 	asked chan func()
 	reads []string
+	bare  bool // of a sandbox that is broken on purpose: the thread stays as it is
 	// What the thread found when it confined itself.
 	landlock int
 	trouble  error
 }
 
-func newStarter(reads []string) *starter { return &starter{asked: make(chan func()), reads: reads} }
+func newStarter(reads []string, bare bool) *starter {
+	return &starter{asked: make(chan func()), reads: reads, bare: bare}
+}
 
 func (s *starter) begin() {
 	s.once.Do(func() {
@@ -33,7 +36,7 @@ func (s *starter) begin() {
 		go func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 			s.landlock = landlockVersion()
-			if s.landlock > 0 {
+			if s.landlock > 0 && !s.bare {
 				s.trouble = confineThread(s.landlock, s.reach())
 			}
 			close(confined)
@@ -84,7 +87,7 @@ func (s *starter) startWith(c *exec.Cmd, tools Tools, scratch string) (ended fun
 	go func() {
 		runtime.LockOSThread() // never unlocked
 		err := keepDescriptors()
-		if version := landlockVersion(); err == nil && version > 0 {
+		if version := landlockVersion(); err == nil && version > 0 && !s.bare {
 			err = confineThread(version, may)
 		}
 		if err == nil {
