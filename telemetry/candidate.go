@@ -110,7 +110,7 @@ type Candidate struct {
 	Env              string
 	Route            string
 	ActionType       string
-	Impact           int       // 1 to 5; 0 when the event named none
+	Impact           int       // 1 to 5; the default of class and action where the event named none
 	EffectiveTime    time.Time // after the skew rule
 	EventTime        time.Time
 	ReceivedAt       time.Time

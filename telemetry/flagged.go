@@ -54,11 +54,16 @@ func (s *Store) eachFlagged(ctx context.Context, actor auth.Actor, from, to time
 	if err != nil {
 		return err
 	}
+	defaults, err := s.impacts(ctx)
+	if err != nil {
+		return err
+	}
 	for some := range slices.Chunk(sessions, sessionsAtOnce) {
 		candidates, err := s.flagSessions(ctx, some)
 		if err != nil {
 			return err
 		}
+		defaults.judgeImpact(candidates)
 		for chunk := range slices.Chunk(candidates, 5000) {
 			if err := each(ctx, chunk); err != nil {
 				return err

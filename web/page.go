@@ -46,6 +46,7 @@ var menu = []ui.Link{
 	{Text: "Redaction", URL: "/settings/redaction"},
 	{Text: "Retention", URL: "/settings/retention"},
 	{Text: "Reveals", URL: "/reveals"},
+	{Text: "Impact", URL: "/settings/impact"},
 	{Text: "Rate cards", URL: "/settings/ratecards"},
 	{Text: "Reading grants", URL: "/grants"},
 	{Text: "Dead letters", URL: "/deadletters"},

@@ -50,7 +50,7 @@ func TestThePagesOfPrivacyInARealBrowser(t *testing.T) {
 		{"redaction", engineer, "/settings/redaction"}, {"redaction-reviewer", w.as(auth.Reviewer), "/settings/redaction"},
 		{"reveals", auditor, "/reveals"}, {"reveal-ask", engineer, askRevealURL(event)}, {"reveal-denied", engineer, "/reveals/1"},
 		{"reveal-approved", engineer, "/reveals/2"}, {"retention", admin, "/settings/retention"}, {"erasure", admin, "/settings/erasures/1"},
-		{"capture", engineer, "/settings/capture"}, {"consents", auditor, "/audit/consents"},
+		{"capture", engineer, "/settings/capture"}, {"impact", engineer, "/settings/impact"}, {"consents", auditor, "/audit/consents"},
 	} {
 		for i, width := range []int64{1440, 390} {
 			theme := []string{"light", "dark"}[i]

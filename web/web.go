@@ -106,6 +106,8 @@ func routes() []route {
 
 		{"GET", "/settings/capture", may(auth.SeeMeasures).personOnly(), (*site).captureShow},
 		{"POST", "/settings/capture", may(auth.Configure).personOnly(), (*site).captureSet},
+		{"GET", "/settings/impact", may(auth.SeeMeasures).personOnly(), (*site).impactShow},
+		{"POST", "/settings/impact", may(auth.Configure).personOnly(), (*site).impactSet},
 		{"GET", "/settings/redaction", may(auth.SeeMeasures).personOnly(), (*site).redactionShow},
 		{"POST", "/settings/redaction", may(auth.Configure).personOnly(), (*site).redactionSet},
 		{"POST", "/settings/redaction/try", may(auth.SeeMeasures).personOnly(), (*site).redactionTry},
