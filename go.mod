@@ -41,7 +41,13 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require mvdan.cc/sh/v3 v3.14.1
+require (
+	github.com/pganalyze/pg_query_go/v6 v6.2.2
+	github.com/wasilibs/go-pgquery v0.0.0-20260728010200-155ebad2880e
+	mvdan.cc/sh/v3 v3.14.1
+)
+
+require github.com/wasilibs/wazero-helpers v0.0.0-20250123031827-cd30c44769bb // indirect
 
 require (
 	github.com/a-h/parse v0.0.0-20250122154542-74294addb73e // indirect

@@ -109,7 +109,7 @@ func clickhouseError(text string) error {
 	return &clickhouseFault{code, strings.TrimRight(strings.TrimSpace(m[2]), ". ")}
 }
 
-func (c *clickhouse) open(ctx context.Context, job query.Job) (database, error) {
+func (c *clickhouse) open(ctx context.Context, _ Sandbox, job query.Job) (database, error) {
 	db := &clickhouseTables{server: c, takes: queryTakes}
 	if takes := time.Duration(job.TakesMS) * time.Millisecond; takes > 0 && takes < db.takes {
 		db.takes = takes

@@ -24,8 +24,8 @@ type Config struct {
 	DuckdbLibrary     string // libduckdb.so
 }
 
-// Sandbox is where an engine that is a library runs, one child a statement. An
-// error means infrastructure alone.
+// Sandbox is where an engine that is a library runs, one child a statement, and
+// where statements of others are read. An error means infrastructure alone.
 type Sandbox interface {
 	Run(ctx context.Context, job sandbox.Job) (sandbox.Result, error)
 }
@@ -57,9 +57,10 @@ func Open(config Config) *Engines {
 	return e
 }
 
-// Programs are what a child of the sandbox can be, for engines that run there.
+// Programs are what a child of the sandbox can be: engines that run there, and
+// what reads statements for others.
 func Programs(config Config) []sandbox.Program {
-	return []sandbox.Program{duckdb.Program(config.DuckdbLibrary)}
+	return []sandbox.Program{parserProgram, duckdb.Program(config.DuckdbLibrary)}
 }
 
 // Reads lists the files those programs open while they start.
@@ -160,14 +161,14 @@ func (e *Engines) Judge(ctx context.Context, box Sandbox, dialect string, job qu
 	if one.program != nil {
 		return one.judgeInside(ctx, box, job)
 	}
-	return one.judge(ctx, job)
+	return one.judge(ctx, box, job)
 }
 
 // server is a running engine.
 type server interface {
 	// open makes a database with the schema's tables, and what drops it. Its
 	// error is a *query.Refusal when the schema is to blame.
-	open(ctx context.Context, job query.Job) (database, error)
+	open(ctx context.Context, box Sandbox, job query.Job) (database, error)
 	stop()
 }
 
@@ -203,17 +204,17 @@ type canary struct {
 	verdict         string
 }
 
-func (e *engine) judge(ctx context.Context, job query.Job) (query.Outcome, error) {
+func (e *engine) judge(ctx context.Context, box Sandbox, job query.Job) (query.Outcome, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if out, ok, err := e.ready(ctx); !ok || err != nil {
+	if out, ok, err := e.ready(ctx, box); !ok || err != nil {
 		return out, err
 	}
 	if e.idle != nil {
 		e.idle.Stop()
 	}
 	defer func() { e.idle = time.AfterFunc(e.idleFor, e.rest) }()
-	return e.run(ctx, job)
+	return e.run(ctx, box, job)
 }
 
 // rest ends an engine that nobody needed for a while.
@@ -232,7 +233,7 @@ func (e *engine) stop() {
 
 // ready sees that the engine runs and has answered its canaries; ok is false
 // when the outcome says why it has not.
-func (e *engine) ready(ctx context.Context) (out query.Outcome, ok bool, err error) {
+func (e *engine) ready(ctx context.Context, box Sandbox) (out query.Outcome, ok bool, err error) {
 	if e.wrong != "" {
 		return e.suspended(), false, nil
 	}
@@ -254,7 +255,7 @@ func (e *engine) ready(ctx context.Context) (out query.Outcome, ok bool, err err
 	}
 	e.now = now
 	for _, c := range e.canaries {
-		answer, err := e.run(ctx, query.Job{SQL: c.sql, Schema: canarySchema, Portable: true, Rows: []byte(c.rows)})
+		answer, err := e.run(ctx, box, query.Job{SQL: c.sql, Schema: canarySchema, Portable: true, Rows: []byte(c.rows)})
 		if err != nil {
 			e.stop()
 			return out, false, err
@@ -262,7 +263,7 @@ func (e *engine) ready(ctx context.Context) (out query.Outcome, ok bool, err err
 		if answer.Verdict != c.verdict {
 			e.wrong = c.name
 			e.stop()
-			return e.ready(ctx)
+			return e.ready(ctx, box)
 		}
 	}
 	return out, true, nil
@@ -277,7 +278,7 @@ func (e *engine) missing(err error) query.Outcome {
 }
 
 // run judges a job in a database of its own.
-func (e *engine) run(ctx context.Context, job query.Job) (query.Outcome, error) {
+func (e *engine) run(ctx context.Context, box Sandbox, job query.Job) (query.Outcome, error) {
 	if e.now == nil { // a statement before ended it
 		now, err := e.start(ctx)
 		if err != nil {
@@ -285,7 +286,7 @@ func (e *engine) run(ctx context.Context, job query.Job) (query.Outcome, error) 
 		}
 		e.now = now
 	}
-	db, err := e.now.open(ctx, job)
+	db, err := e.now.open(ctx, box, job)
 	var refusal *query.Refusal
 	if errors.As(err, &refusal) {
 		if refusal.Kind == query.ReasonTime {

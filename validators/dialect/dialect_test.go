@@ -127,7 +127,7 @@ func TestPostgres(t *testing.T) {
 		{`SELECT set_config('statement_timeout', '0', false)`, "", `[[1]]`, "inconclusive", "unsupported"},
 		{`SELECT ('/etc/passwd'::text).pg_read_file`, "", `[[1]]`, "inconclusive", "unsupported"},
 		{`SELECT "pg_read_file"('/etc/passwd')`, "", `[[1]]`, "inconclusive", "unsupported"},
-		{`SELECT rolpassword FROM pg_authid`, "", `[[1]]`, "fail", ""},
+		{`SELECT rolpassword FROM pg_authid`, "", `[[1]]`, "inconclusive", "unsupported"},
 		{`SELECT * INTO escape FROM orders`, "", `[[1]]`, "fail", "not_a_query"},
 		{`WITH gone AS (DELETE FROM orders RETURNING 1) SELECT count(*) FROM gone`, "", `[[3]]`, "fail", ""},
 		{`SELECT * FROM orders FOR UPDATE`, "", `[[3]]`, "fail", "not_a_query"},

@@ -34,6 +34,7 @@ type postgres struct {
 	owner     *pgx.Conn
 	functions map[string]bool   // by name: whether it may be called
 	names     []string          // those that may
+	major     int               // of the server's version
 	built     map[string]string // by schema: its database
 	count     int
 }
@@ -76,6 +77,9 @@ func (p *postgres) prepare(ctx context.Context) error {
 			return fmt.Errorf("prepare the PostgreSQL of the validators: %w", err)
 		}
 	}
+	if err := p.owner.QueryRow(ctx, `SELECT current_setting('server_version_num')::int / 10000`).Scan(&p.major); err != nil {
+		return fmt.Errorf("ask the PostgreSQL of the validators for its version: %w", err)
+	}
 	rows, _ := p.owner.Query(ctx, `
 		SELECT proname, bool_and(provolatile = 'i' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'internal')
 		                         OR prokind IN ('a', 'w') OR proname = ANY($1))
@@ -116,12 +120,12 @@ func (p *postgres) stop() {
 	os.RemoveAll(p.dir)
 }
 
-func (p *postgres) open(ctx context.Context, job query.Job) (database, error) {
+func (p *postgres) open(ctx context.Context, box Sandbox, job query.Job) (database, error) {
 	name, err := p.database(ctx, job.Schema)
 	if err != nil {
 		return nil, err
 	}
-	db := &postgresTables{server: p, name: name, takes: queryTakes}
+	db := &postgresTables{server: p, box: box, name: name, takes: queryTakes}
 	if takes := time.Duration(job.TakesMS) * time.Millisecond; takes > 0 && takes < db.takes {
 		db.takes = takes
 	}
@@ -194,6 +198,7 @@ func (p *postgres) drop(ctx context.Context, name string) error {
 // postgresTables is one job's session.
 type postgresTables struct {
 	server *postgres
+	box    Sandbox // where statements are read
 	name   string
 	conn   *pgx.Conn
 	schema query.Schema
@@ -244,10 +249,11 @@ func (d *postgresTables) Expect(ctx context.Context, gold string) (query.Expecta
 
 func (d *postgresTables) Run(ctx context.Context, sql string) (query.Answer, error) {
 	var answer query.Answer
-	if r := query.Asks(sql); r != nil {
-		return answer, r
+	tree, err := readInside(ctx, d.box, sql)
+	if err != nil {
+		return answer, err
 	}
-	random, refusal := d.calls(sql)
+	random, refusal := d.allowed(sql, tree)
 	if refusal != nil {
 		return answer, refusal
 	}
@@ -286,33 +292,6 @@ func (d *postgresTables) end(ctx context.Context) {
 	d.conn.Close(context.WithoutCancel(ctx))
 	// What does not end at once ends with the statement's memory or the server.
 	_, _ = d.server.owner.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, d.name)
-}
-
-// calls looks at each name before a parenthesis: a function that exists and is
-// not on the list is not called.
-func (d *postgresTables) calls(sql string) (random bool, refusal *query.Refusal) {
-	tokens := query.Tokens(sql)
-	for i, t := range tokens {
-		if t.Kind != query.Word && t.Kind != query.Quoted {
-			continue
-		}
-		name := t.Text
-		if t.Kind == query.Word {
-			name = strings.ToLower(name)
-		}
-		called := i+1 < len(tokens) && tokens[i+1].Is("(") || i > 0 && tokens[i-1].Is(".") // a.f is f(a)
-		may, exists := d.server.functions[name]
-		if called && exists && !may {
-			return false, &query.Refusal{Kind: query.ReasonNotHere, Words: "the function " + name + " is not on the list of those it may call", Start: t.Start, End: t.End}
-		}
-		random = random || called && volatileFunctions[name]
-	}
-	for i, t := range tokens {
-		if t.Is("INTO") || t.Is("FOR") && i+1 < len(tokens) && (tokens[i+1].Is("UPDATE") || tokens[i+1].Is("SHARE") || tokens[i+1].Is("NO") || tokens[i+1].Is("KEY")) {
-			return false, &query.Refusal{Kind: query.ReasonNoQuery, Words: "a change (" + strings.ToUpper(t.Text) + ")", Start: t.Start, End: t.End}
-		}
-	}
-	return random, nil
 }
 
 // rows runs a statement in a transaction that only reads and is never
