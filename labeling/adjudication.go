@@ -194,7 +194,7 @@ func (s *Store) Disagreement(ctx context.Context, actor auth.Actor, id int64) (D
 		return Disagreement{}, fault.Say(fault.Conflict, "Item %d has fewer than two labels: there is nothing to decide between.", id)
 	}
 	slices.SortStableFunc(d.Labels, func(a, b SideLabel) int { return a.LabeledAt.Compare(b.LabeledAt) })
-	return d, nil
+	return d, s.hasRead(ctx, actor, []int64{id})
 }
 
 // AskAnother raises the number of labelers an item wants by one.

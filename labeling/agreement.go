@@ -82,14 +82,16 @@ type rated struct {
 // The agreement sample: items drawn to be read twice, all items of queues that
 // want several labels, and imports. Items read again because of what the first
 // label said are left out, and so is whoever came third because two differed:
-// both would make labelers look further apart, or closer, than they are.
+// both would make labelers look further apart, or closer, than they are. What
+// somebody said after reading what others said is left out too: what they said
+// before stands for them.
 const ratedQuery = `
 	WITH latest AS (
 		SELECT DISTINCT ON (item_id, labeler_id) item_id, labeler_id, label, source, first_id
 		FROM (
 			SELECT l.*, min(l.id) OVER (PARTITION BY l.item_id, l.labeler_id) AS first_id
 			FROM labels l
-			WHERE l.purpose = 'count'
+			WHERE l.purpose = 'count' AND ` + independent + `
 		) AS l
 		ORDER BY item_id, labeler_id, revision DESC
 	), placed AS (
@@ -107,6 +109,12 @@ const ratedQuery = `
 	  AND ($2::timestamptz IS NULL OR EXISTS (SELECT FROM labels l WHERE l.item_id = i.id AND l.labeled_at >= $2))
 	  AND ($3::timestamptz IS NULL OR EXISTS (SELECT FROM labels l WHERE l.item_id = i.id AND l.labeled_at < $3))
 	ORDER BY p.item_id, p.first_id`
+
+// independent holds of revisions l that their labeler gave before they knew what
+// others said of the item.
+const independent = `NOT EXISTS (
+	SELECT FROM labels_read k
+	WHERE k.labeler_id = l.labeler_id AND k.item_id = l.item_id AND k.first_at <= l.created_at)`
 
 func (s *Store) rated(ctx context.Context, f AgreementFilter) ([]rated, error) {
 	rows, _ := s.DB.Query(ctx, ratedQuery, f.Queue, openTime(f.From), openTime(f.To))

@@ -48,6 +48,7 @@ type DatasetVersion struct {
 	CreatedBy string
 	CreatedAt time.Time
 	FrozenAt  *time.Time
+	FailedWhy string // for people, of a version that failed
 }
 
 // Hash is the content hash in hexadecimal, "" before it is frozen.
@@ -72,7 +73,7 @@ type Frozen struct {
 // Kind names the job.
 func (Frozen) Kind() string { return "labeling.dataset_frozen" }
 
-const versionColumns = `v.id, v.dataset_id, v.version, v.filter, v.state, v.total, v.done, v.items, v.sha256, v.created_by, v.created_at, v.frozen_at`
+const versionColumns = `v.id, v.dataset_id, v.version, v.filter, v.state, v.total, v.done, v.items, v.sha256, v.created_by, v.created_at, v.frozen_at, v.failed_why`
 
 func mayReadDatasets(actor auth.Actor) error {
 	if actor.May(auth.ExportLabels) {
@@ -101,7 +102,7 @@ func (s *Store) datasets(ctx context.Context, slug string) ([]Dataset, error) {
 		var d Dataset
 		v := &d.Newest
 		err := row.Scan(&d.ID, &d.Slug, &d.Title, &d.CreatedBy, &d.CreatedAt, &v.ID, &v.DatasetID, &v.Version, &v.Filter, &v.State, &v.Total, &v.Done,
-			&v.Items, &v.SHA256, &v.CreatedBy, &v.CreatedAt, &v.FrozenAt)
+			&v.Items, &v.SHA256, &v.CreatedBy, &v.CreatedAt, &v.FrozenAt, &v.FailedWhy)
 		return d, err
 	})
 }
@@ -236,7 +237,8 @@ func countSelected(ctx context.Context, tx pgx.Tx, f DatasetFilter) (int64, erro
 const freezeBlock = 1_000
 
 // FreezeVersion copies what a version's filter selects and hashes it. It may
-// be repeated: what is frozen stays, what was begun is begun anew.
+// be repeated, also after a kill half-way: what is frozen stays, what was begun
+// is begun anew. ErrAtWork while another has it in hand.
 func (s *Store) FreezeVersion(ctx context.Context, actor auth.Actor, id int64) error {
 	if err := actor.Require(auth.RunWork); err != nil {
 		return err
@@ -257,6 +259,9 @@ func (s *Store) FreezeVersion(ctx context.Context, actor auth.Actor, id int64) e
 			if _, err := tx.Exec(ctx, `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`); err != nil {
 				return err
 			}
+		}
+		if err := takeUp(ctx, tx, freezeLock, id); err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM dataset_rows WHERE version_id = $1`, id); err != nil {
 			return err
@@ -281,7 +286,7 @@ func (s *Store) FreezeVersion(ctx context.Context, actor auth.Actor, id int64) e
 	}
 	_, err = s.DB.Exec(ctx, `
 		UPDATE dataset_versions
-		SET state = 'frozen', total = $2, done = $2, items = $3, sha256 = $4, frozen_at = clock_timestamp()
+		SET state = 'frozen', failed_why = '', total = $2, done = $2, items = $3, sha256 = $4, frozen_at = clock_timestamp()
 		WHERE id = $1`, id, total, len(items), sum.Sum(nil))
 	return err
 }

@@ -38,6 +38,7 @@ type ExportFile struct {
 	CreatedAt   time.Time
 	FinishedAt  *time.Time
 	ExpiresAt   time.Time
+	FailedWhy   string // for people, of a file that failed
 }
 
 // Name is what the file is called on a reader's machine.
@@ -64,7 +65,7 @@ func (ExportRequested) Kind() string { return "labeling.export_requested" }
 
 const exportQuery = `
 	SELECT e.id, e.version_id, d.slug AS dataset, v.version, e.format, e.state, e.total, e.done, e.bytes, e.sha256, e.requested_by,
-	       e.created_at, e.finished_at, e.expires_at
+	       e.created_at, e.finished_at, e.expires_at, e.failed_why
 	FROM exports e
 	JOIN dataset_versions v ON v.id = e.version_id
 	JOIN datasets d ON d.id = v.dataset_id`
@@ -116,6 +117,14 @@ func (s *Store) exportFile(ctx context.Context, id int64) (ExportFile, error) {
 	return e, err
 }
 
+// ExportFile returns a file that was asked for, as far as it has come.
+func (s *Store) ExportFile(ctx context.Context, actor auth.Actor, id int64) (ExportFile, error) {
+	if err := actor.Require(auth.ExportLabels); err != nil {
+		return ExportFile{}, err
+	}
+	return s.exportFile(ctx, id)
+}
+
 // Exports lists the files of a dataset, newest first.
 func (s *Store) Exports(ctx context.Context, actor auth.Actor, dataset int64) ([]ExportFile, error) {
 	if err := actor.Require(auth.ExportLabels); err != nil {
@@ -140,6 +149,8 @@ func (s *Store) OpenExport(ctx context.Context, actor auth.Actor, id int64) (Exp
 		return e, nil, fault.Say(fault.Conflict, withdrawnWhy)
 	case e.State == "expired" || time.Now().After(e.ExpiresAt):
 		return e, nil, fault.Say(fault.Conflict, "This file has expired. The version is still there: export it again.")
+	case e.State == "failed":
+		return e, nil, fault.Say(fault.Conflict, "This file could not be written: %s", e.FailedWhy)
 	case e.State != "done":
 		return e, nil, fault.Say(fault.Conflict, "This file is not written yet.")
 	}
@@ -162,7 +173,8 @@ func (s *Store) OpenExport(ctx context.Context, actor auth.Actor, id int64) (Exp
 // exportRows is how many rows lie in memory while a file is written.
 const exportRows = 1_000
 
-// WriteExport writes a requested file. It may be repeated.
+// WriteExport writes a requested file. It may be repeated. ErrAtWork while
+// another has it in hand.
 func (s *Store) WriteExport(ctx context.Context, actor auth.Actor, id int64) error {
 	if err := actor.Require(auth.RunWork); err != nil {
 		return err
@@ -175,6 +187,9 @@ func (s *Store) WriteExport(ctx context.Context, actor auth.Actor, id int64) err
 		return err
 	}
 	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+		if err := takeUp(ctx, tx, exportLock, id); err != nil {
+			return err
+		}
 		if err := lockExport(ctx, tx, id); err != nil {
 			return err
 		}
@@ -189,7 +204,7 @@ func (s *Store) WriteExport(ctx context.Context, actor auth.Actor, id int64) err
 			return err
 		}
 		_, err := tx.Exec(ctx, `
-			UPDATE exports SET state = 'done', done = total, bytes = $2, sha256 = $3, finished_at = clock_timestamp() WHERE id = $1`,
+			UPDATE exports SET state = 'done', failed_why = '', done = total, bytes = $2, sha256 = $3, finished_at = clock_timestamp() WHERE id = $1`,
 			id, parts.bytes, parts.sum.Sum(nil))
 		return err
 	})

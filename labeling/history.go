@@ -2,6 +2,7 @@ package labeling
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"assay/internal/auth"
+	"assay/internal/fault"
 )
 
 // Revision is one thing one person said of a response, or a reviewer's
@@ -30,6 +32,7 @@ type Revision struct {
 	GuideVersion int    // 0: none
 	Source       string // person, import or reviewer
 	LabeledAt    time.Time
+	AfterReading bool // given after its labeler had read what others said
 }
 
 // openLabels is of which items i a person who labels may read what others
@@ -99,6 +102,23 @@ func (s *Store) LabelsOpen(ctx context.Context, actor auth.Actor, session string
 	return open, nil
 }
 
+// ItemHistory is History of one item.
+func (s *Store) ItemHistory(ctx context.Context, actor auth.Actor, item int64) ([]Revision, error) {
+	if err := actor.Require(auth.SeeSessions); err != nil {
+		return nil, err
+	}
+	var event uuid.UUID
+	err := s.DB.QueryRow(ctx, `SELECT event_id FROM items WHERE id = $1`, item).Scan(&event)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("history of item %d: %w", item, fault.NotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("history of item %d: %w", item, err)
+	}
+	list, err := s.History(ctx, actor, event)
+	return slices.DeleteFunc(list, func(r Revision) bool { return r.ItemID != item }), err
+}
+
 // History returns every revision of every label of a response, and every
 // decision over them, as they were given. Whoever labels reads of others only
 // what LabelsOpen opens, and a labeler only of sessions that are Visible.
@@ -114,17 +134,18 @@ func (s *Store) History(ctx context.Context, actor auth.Actor, event uuid.UUID) 
 		SELECT i.id AS item_id, i.event_id, q.slug AS queue,
 		       CASE WHEN $3 OR l.labeler_id = $2 THEN coalesce(p.name, w.import_name, w.pseudonym) ELSE w.pseudonym END AS labeler,
 		       l.labeler_id = $2 AS own, l.decision, l.revision, coalesce(l.label, '') AS label, l.reasons,
-		       l.confidence, l.correction, l.note, coalesce(g.version, 0) AS guide_version, l.source, l.at AS labeled_at
+		       l.confidence, l.correction, l.note, coalesce(g.version, 0) AS guide_version, l.source, l.at AS labeled_at, l.after_reading
 		FROM items i
 		JOIN queues q ON q.id = i.queue_id
 		JOIN LATERAL (
 			SELECT l.labeler_id, false AS decision, l.revision, l.label, l.reasons, coalesce(l.confidence, '') AS confidence,
-			       coalesce(t.correction, '') AS correction, coalesce(t.note, '') AS note, l.guide_id, l.source, l.labeled_at AS at
+			       coalesce(t.correction, '') AS correction, coalesce(t.note, '') AS note, l.guide_id, l.source, l.labeled_at AS at,
+			       coalesce((l.provenance->>'after_reading_others')::boolean, false) AS after_reading
 			FROM labels l
 			LEFT JOIN label_texts t ON t.label_id = l.id
 			WHERE l.item_id = i.id AND (l.purpose = 'count' OR l.labeler_id = $2)
 			UNION ALL
-			SELECT a.reviewer_id, true, a.revision, a.label, '{}', '', '', coalesce(t.reason, ''), a.guide_id, 'reviewer', a.created_at
+			SELECT a.reviewer_id, true, a.revision, a.label, '{}', '', '', coalesce(t.reason, ''), a.guide_id, 'reviewer', a.created_at, false
 			FROM adjudications a
 			LEFT JOIN adjudication_texts t ON t.adjudication_id = a.id
 			WHERE a.item_id = i.id

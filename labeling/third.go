@@ -29,7 +29,7 @@ const readTwiceQuery = `
 		SELECT DISTINCT ON (l.item_id, l.labeler_id) l.item_id, l.labeler_id, l.label
 		FROM labels l
 		JOIN items i ON i.id = l.item_id
-		WHERE l.queue_id = $1 AND l.purpose = 'count' AND i.removed_at IS NULL AND i.labeled >= 2
+		WHERE l.queue_id = $1 AND l.purpose = 'count' AND ` + independent + ` AND i.removed_at IS NULL AND i.labeled >= 2
 		  AND i.done_at > now() - make_interval(days => $2)
 		ORDER BY l.item_id DESC, l.labeler_id, l.revision DESC
 		LIMIT $3

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"io"
 	"net/url"
 	"strconv"
 	"time"
@@ -169,6 +171,8 @@ type datasetPage struct {
 	Address  string
 	Shown    int // the version that is looked at
 	Verified *ui.Banner
+	Failed   *ui.Banner // of the version that is looked at
+	Retry    bool       // this reader may have it tried again
 }
 
 func (s *site) datasetShow(c *fiber.Ctx) error { return s.datasetPage(c, nil) }
@@ -207,6 +211,7 @@ func (s *site) datasetPage(c *fiber.Ctx, verified *ui.Banner) error {
 	}
 	p := buildDataset(d, versions, shown, inside, files, s.now())
 	p.Verified = verified
+	p.Retry = shown.State == "failed" && actor.May(auth.Configure)
 	if !actor.May(auth.ExportLabels) || shown.State != "frozen" {
 		p.Export = ""
 	}
@@ -226,6 +231,9 @@ func buildDataset(d labeling.Dataset, versions []labeling.DatasetVersion, shown 
 	if shown.State == "freezing" {
 		p.Progress = &ui.Progress{ID: "freezing", Title: "Freezing version " + strconv.Itoa(shown.Version), Done: int(shown.Done), Total: int(shown.Total),
 			Says: ui.OutOf(int(shown.Done), int(shown.Total)) + " labels", Poll: address}
+	}
+	if shown.State == "failed" {
+		p.Failed = &ui.Banner{Tone: ui.Bad, Fact: "Version " + strconv.Itoa(shown.Version) + " could not be frozen: " + shown.FailedWhy, Consequence: "Nothing of it was kept."}
 	}
 	p.Versions = ui.Table{Caption: "Versions", Columns: []ui.Column{{Label: "Version"}, {Label: "Labels", Right: true}, {Label: "Items", Right: true}, {Label: "Content hash"}, {Label: "Frozen"}, {Label: "By"}}}
 	for _, v := range versions {
@@ -259,6 +267,8 @@ func exportRow(f labeling.ExportFile, now time.Time) ui.Row {
 		name, until = ui.Words(f.Name(), " ", ui.Dim("withdrawn: a text in it was erased or is over")), ui.Dim("over")
 	case f.State == "expired" || now.After(f.ExpiresAt):
 		name, until = ui.Words(f.Name(), " ", ui.Dim("expired")), ui.Dim("over")
+	case f.State == "failed":
+		name = ui.Words(f.Name(), " ", ui.Toned(ui.Bad, "failed: "+f.FailedWhy), " ", exportAgain{strconv.FormatInt(f.ID, 10)})
 	case f.State == "waiting":
 		name = ui.Words(f.Name(), " ", ui.Progress{Title: "Writing", Done: int(f.Done), Total: int(f.Total), Says: ui.OutOf(int(f.Done), int(f.Total)) + " labels"})
 	case f.State == "done":
@@ -350,7 +360,60 @@ func (s *site) datasetExport(c *fiber.Ctx) error {
 			return s.see(c, "/datasets/"+pathPart(d.Slug)+"?version="+strconv.Itoa(v.Version)+"#files")
 		}
 	}
-	return fault.Say(fault.NotFound, "This dataset has no such version.")
+	return errNoVersion
+}
+
+// exportAgain is the button that has a file written again.
+type exportAgain struct{ ID string }
+
+// Render draws the button.
+func (e exportAgain) Render(ctx context.Context, w io.Writer) error { return e.draw().Render(ctx, w) }
+
+func (s *site) datasetRetry(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Version int `form:"version"`
+	}
+	if err := readForm(c, &in); err != nil {
+		return err
+	}
+	ctx, actor := c.UserContext(), actorOf(c)
+	d, versions, err := labels.Dataset(ctx, actor, param(c, "dataset"))
+	if err != nil {
+		return err
+	}
+	for _, v := range versions {
+		if in.Version == v.Version {
+			if err := labels.RetryVersion(ctx, actor, v.ID); err != nil {
+				return err
+			}
+			return s.see(c, "/datasets/"+pathPart(d.Slug)+"?version="+strconv.Itoa(v.Version))
+		}
+	}
+	return errNoVersion
+}
+
+func (s *site) exportRetry(c *fiber.Ctx) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	id, err := idParam(c, "export")
+	if err != nil {
+		return err
+	}
+	ctx, actor := c.UserContext(), actorOf(c)
+	if err := labels.RetryExport(ctx, actor, id); err != nil {
+		return err
+	}
+	file, err := labels.ExportFile(ctx, actor, id)
+	if err != nil {
+		return err
+	}
+	return s.see(c, "/datasets/"+pathPart(file.Dataset)+"?version="+strconv.Itoa(file.Version)+"#files")
 }
 
 func (s *site) datasetVerify(c *fiber.Ctx) error {
@@ -402,3 +465,5 @@ func (p datasetPage) filesURL() string {
 	}
 	return p.Address + "?version=" + p.version()
 }
+
+var errNoVersion = fault.Say(fault.NotFound, "This dataset has no such version.")
