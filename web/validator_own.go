@@ -107,7 +107,7 @@ func (s *site) ownNewPage(c *fiber.Ctx, form ownForm) error {
 
 func (f ownForm) head() ui.Head {
 	return ui.Head{Crumbs: []ui.Link{{Text: "Validators", URL: "/validators"}}, Title: "A validator of your own",
-		Sub: "A script that the sandbox runs over whole responses, without files, network or clock to lean on. Its version is the hash of all that decides; it judges once its canaries hold."}
+		Sub: "A script that the sandbox runs over whole responses, without files or network. Its version is the hash of all that decides; it judges once its canaries hold."}
 }
 
 // ownRegister keeps a version as a draft.

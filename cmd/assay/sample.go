@@ -49,6 +49,9 @@ func (m *machine) loadSample(ctx context.Context, dir string, out io.Writer) err
 	if err != nil {
 		return err
 	}
+	if err := m.ownSample(ctx, accounts[auth.Engineer][0]); err != nil {
+		return err
+	}
 	labels, err := m.labelSample(ctx, traffic, candidates, accounts)
 	if err != nil {
 		return err
@@ -60,6 +63,9 @@ func (m *machine) loadSample(ctx context.Context, dir string, out io.Writer) err
 		return err
 	}
 	if err := m.discussSample(ctx, accounts); err != nil {
+		return err
+	}
+	if err := m.rerunSample(ctx, accounts[auth.Engineer][0]); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "assay: %d labels, an incident and its handoff, in %s\n", labels, time.Since(began).Round(100*time.Millisecond))
