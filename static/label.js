@@ -139,7 +139,7 @@ async function submitAndWait(sent) {
   if (!answer) return offline(sent)
   if (!answer.ok) return refused(sent, await trouble(answer))
   const said = await answer.json().catch(() => ({}))
-  const next = await pending
+  const next = await pending || await fetchAhead().catch(() => null) // what failed once is asked for again
   if (!next) return location.assign(said.next || one('.queue-bar .crumbs a')?.href || '/')
   await showItem([...next.main.childNodes].map((node) => document.adoptNode(node)), next.title, next.address)
   if (said.said) toast(said)

@@ -31,7 +31,8 @@ export function startSteps() {
   handle(walkRail)
   on('click', '[data-step]', (e, button) => {
     const act = button.dataset.step
-    const places = all(act.endsWith('failure') ? '[data-events] [data-failure]' : '[data-events] [data-event]')
-    stepTo(places, act.startsWith('next') ? 1 : -1)
+    const places = all(act.includes('fail') ? '[data-events] [data-failure]' : '[data-events] [data-event]')
+    if (act === 'first_failed') for (const place of all('[data-events] .at')) place.classList.remove('at')
+    stepTo(places, act.startsWith('previous') ? -1 : 1)
   })
 }

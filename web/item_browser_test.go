@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
@@ -117,7 +118,7 @@ func TestFiftyLabelsByKeyboardAlone(t *testing.T) {
 			b.until(`document.querySelectorAll('[name=reason]')[1].checked`)
 		}
 		b.press("Enter", "Enter")
-		b.until(fmt.Sprintf(`(%s) !== '%s' && !document.querySelector('[name=label]:checked')`, itemOnScreen, item))
+		b.until(fmt.Sprintf(`(%[1]s) && (%[1]s) !== '%[2]s' && !document.querySelector('[name=label]:checked')`, itemOnScreen, item))
 		js[int](b, stopwatch) // anew, should the page have been loaded instead of swapped
 	}
 	b.until(`!document.querySelector('.pending')`)
@@ -263,5 +264,170 @@ func TestTheLabelingPagesInARealBrowser(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// drag selects with the mouse from the beginning of a node's text to so many
+// characters into it.
+func (b *tab) drag(selector string, characters int) {
+	b.t.Helper()
+	box := js[[]float64](b, fmt.Sprintf(`(() => {
+		const node = document.querySelector('%s')
+		const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT)
+		let text = texts.nextNode()
+		while (text.length < %d) text = texts.nextNode()
+		const range = document.createRange()
+		range.setStart(text, 0)
+		range.setEnd(text, %d)
+		node.scrollIntoView({block: 'center'})
+		const box = range.getClientRects()[0]
+		return [box.left + 0.5, box.top + box.height / 2, box.right - 0.5]
+	})()`, selector, characters, characters))
+	for _, at := range []struct {
+		kind input.DispatchMouseEventType
+		x    float64
+	}{{input.DispatchMouseEventTypeMousePressed, box[0]}, {input.DispatchMouseEventTypeMouseMoved, box[2]}, {input.DispatchMouseEventTypeMouseReleased, box[2]}} {
+		b.do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+			params := input.DispatchMouseEventParams{Type: at.kind, X: at.x, Y: box[1], Button: input.MouseButtonLeft, ClickCount: 1}
+			_, err := cdp.Call(ctx, target, input.DispatchMouseEvent, params)
+			return chromedp.Void{}, err
+		})
+	}
+}
+
+// What each key of the labeling page does, and when it does nothing: on the
+// product's own page, where the keys of an item meet its evidence.
+func TestEveryKeyOfTheLabelingPage(t *testing.T) {
+	w := queued(t, "spreadsheet_formula", "formula", "two", "three", "four")
+	b := chromium(t)
+	labeler := w.as(auth.Labeler)
+	b.become(w, labeler)
+	first := labeler.next("spreadsheet_formula")
+	b.open(w, first, 1440)
+	js[int](b, painted)
+	const (
+		events = `document.querySelectorAll('[data-events] [data-event]')`
+		focus  = `document.activeElement`
+		blur   = `(document.activeElement.blur(), 0)`
+	)
+	const chosen = `document.querySelector('[name=label]:checked')?.value || ''`
+	for _, step := range []struct {
+		does       string
+		code, text string
+		modifiers  int64
+		becomes    string
+		after      string
+	}{
+		{"the first event", "KeyE", "e", 0, events + `[0].matches('.at') && ` + focus + ` === ` + events + `[0]`, ``},
+		{"the next event", "KeyE", "e", 0, events + `[1].matches('.at')`, ``},
+		{"the event before", "KeyE", "E", 8, events + `[0].matches('.at')`, ``},
+		{"the next failure", "KeyV", "v", 0, `document.querySelector('[data-failure]').matches('.at')`, ``},
+		{"the failure before", "KeyV", "V", 8, `document.querySelector('[data-failure]').matches('.at')`, ``},
+		{"away from it", "KeyE", "e", 0, `!document.querySelector('[data-failure]').matches('.at')`, ``},
+		{"the first failed stage", "KeyF", "f", 0, `document.querySelector('[data-failure]').matches('.at')`, ``},
+		{"the correction", "KeyC", "c", 0, focus + `.name === 'correction'`, blur},
+		{"the note", "KeyN", "n", 0, focus + `.name === 'note'`, blur},
+		{"the guide", "KeyI", "i", 0, `document.querySelector('dialog#guide').open`, `(document.querySelector('dialog#guide').close(), 0)`},
+		{"the keys", "Slash", "?", 8, `document.querySelector('dialog#keys').open`, `(document.querySelector('dialog#keys').close(), 0)`},
+		{"why it is skipped", "KeyS", "s", 0, `document.querySelector('#skip:popover-open')`, `(document.querySelector('#skip').hidePopover(), 0)`},
+		{"reason 5", "Digit5", "5", 0, `document.querySelectorAll('[name=reason]')[0].checked`, ``},
+		{"reason 7", "Digit7", "7", 0, `document.querySelectorAll('[name=reason]')[2].checked`, ``},
+		{"reason 7 again", "Digit7", "7", 0, `!document.querySelectorAll('[name=reason]')[2].checked`, ``},
+		{"reason 8 on AZERTY", "Digit8", "_", 0, `document.querySelectorAll('[name=reason]')[3].checked`, ``},
+		{"a label", "Digit2", "2", 0, chosen + ` === 'partially_correct'`, ``},
+		{"another label", "Digit3", "3", 0, `(` + chosen + `) === 'hallucinated'`, ``},
+	} {
+		b.pressWith(step.code, step.text, step.modifiers)
+		if !b.soon(step.becomes) {
+			t.Errorf("%s: the key %s does not lead there", step.does, step.text)
+		}
+		if step.after != "" {
+			js[int](b, step.after)
+		}
+	}
+
+	// What another writing system or AltGr types is no key; the same without is.
+	synthetic := func(extra string) string {
+		return js[string](b, fmt.Sprintf(`(() => {
+			for (const type of ['keydown', 'keyup']) document.body.dispatchEvent(new KeyboardEvent(type, {key: '1', code: 'Digit1', bubbles: true, cancelable: true, %s}))
+			return %s
+		})()`, extra, chosen))
+	}
+	for _, extra := range []string{"isComposing: true", "modifierAltGraph: true", "altKey: true", "metaKey: true", "repeat: true"} {
+		if got := synthetic(extra); got != "hallucinated" {
+			t.Errorf("a key with %s chose %q", extra, got)
+		}
+	}
+	if got := synthetic(""); got != "correct" {
+		t.Errorf("the key alone chose %q", got)
+	}
+
+	// A part of a sentence is marked with the mouse.
+	b.drag("#response .sentence", 7)
+	js[int](b, `(window.was = String(getSelection()).trim(), 0)`)
+	b.press("KeyM", "m")
+	if !b.soon(`document.querySelector('[data-span-list] li .grow')?.textContent === was && was.length > 3`) {
+		t.Errorf("selected %q, marked %q", js[string](b, `was`), js[string](b, `document.querySelector('[data-span-list]')?.textContent || ''`))
+	}
+
+	// Ctrl+Enter submits from within a field.
+	b.press("KeyN", "n")
+	b.press("KeyX", "x")
+	b.pressWith("Enter", "Enter", 2)
+	item := strings.TrimPrefix(first, "/items/")
+	b.until(fmt.Sprintf(`(%[1]s) && (%[1]s) !== '%[2]s'`, itemOnScreen, item))
+	w.eventually(`SELECT count(*) FROM labels l JOIN label_texts t ON t.label_id = l.id WHERE label = 'correct' AND jsonb_array_length(spans) = 1 AND note = 'x'`, 1)
+	b.until(`!document.querySelector('.pending')`)
+	js[int](b, painted)
+
+	// Back to what was labeled, and the label changed long after its toast.
+	b.press("KeyK", "k")
+	b.until(fmt.Sprintf(`location.pathname === '%s' && document.querySelector('form[action="%s/undo"]')`, first, first))
+	js[int](b, fmt.Sprintf(`(document.querySelector('form[action="%s/undo"] button').click(), 0)`, first))
+	b.until(fmt.Sprintf(`(%s) === '%s' && (%s) === 'correct'`, itemOnScreen, item, chosen))
+	js[int](b, painted)
+	b.press("KeyK", "k") // held again it is the last of what is theirs now
+	b.until(fmt.Sprintf(`(%[1]s) && (%[1]s) !== '%[2]s' && document.querySelector('#label-form')`, itemOnScreen, item))
+	for _, wrong := range b.wrong() {
+		t.Error(wrong)
+	}
+}
+
+// soon reports whether an expression becomes true within a second or two.
+func (b *tab) soon(expression string) bool {
+	b.t.Helper()
+	for range 100 {
+		if yes, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && yes {
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
+}
+
+// Whoever asks for less motion meets none.
+func TestTheLabelingPageStandsStillWhereAsked(t *testing.T) {
+	w := queued(t, "sql_query", "one", "two")
+	b := chromium(t)
+	labeler := w.as(auth.Labeler)
+	b.become(w, labeler)
+	moving := func(preference string) float64 {
+		t.Helper()
+		b.do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+			params := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: preference}}}
+			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, params)
+			return chromedp.Void{}, err
+		})
+		b.open(w, labeler.next("sql_query"), 1440)
+		return js[float64](b, `Math.max(...[...document.querySelectorAll('*')].flatMap((node) => {
+			const style = getComputedStyle(node)
+			return (style.transitionDuration + ',' + style.animationDuration).split(',').map(parseFloat)
+		}))`)
+	}
+	if s := moving("reduce"); s > 0.01 {
+		t.Errorf("something moves for %v s", s)
+	}
+	if s := moving("no-preference"); s == 0 {
+		t.Error("nothing moves for those who did not ask either: this test sees nothing")
 	}
 }
