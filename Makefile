@@ -56,7 +56,7 @@ format:
 		{ gofmt -l cmd eval internal jobs labeling migrations static telemetry validators web; echo "assay: run gofmt -w on these" >&2; exit 1; }
 
 test: assets
-	@.ci/install postgresql chromium
+	@.ci/install postgresql chromium bubblewrap
 	@$(MAKE) --no-print-directory format generated
 	@go vet ./...
 	@go test -timeout 20m ./...

@@ -76,7 +76,11 @@ func checkCode(ctx context.Context, box Sandbox, in Input) (Opinion, error) {
 	if r.End != sandbox.Done {
 		return ended(r, language.Program.Limits), nil
 	}
-	return Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message, Evidence: out.Evidence}, nil
+	o := Opinion{Verdict: out.Verdict, Reason: out.Reason, Message: out.Message, Evidence: out.Evidence}
+	if out.Evidence.Tier != "" {
+		o.Bounds = &Bounds{Tier: out.Evidence.Tier + ", bubblewrap, Landlock, seccomp", Limits: code.ShellProgram.Limits}
+	}
+	return o, nil
 }
 
 // codePrograms are the children that code needs.

@@ -89,10 +89,20 @@ func Open() (*Set, *sandbox.Children) { return OpenWith(dialect.Config{}) }
 
 // OpenWith is Open with the places of engines that are not where they usually
 // are.
-func OpenWith(at dialect.Config) (*Set, *sandbox.Children) {
+func OpenWith(at dialect.Config) (*Set, *sandbox.Children) { return OpenStrong(at, false) }
+
+// OpenStrong is OpenWith where an operator may have turned the strong tier on:
+// scripts then run commands of the machine, where it holds.
+func OpenStrong(at dialect.Config, strong bool) (*Set, *sandbox.Children) {
 	engines := dialect.Open(at)
-	children := sandbox.Open(sandbox.Config{Programs: programs(at), AtClose: engines.Close, Reads: readsOfChildren(at)})
-	return newSet(children, engines), children
+	children := sandbox.Open(sandbox.Config{Programs: programs(at), AtClose: engines.Close, Reads: readsOfChildren(at), Strong: strong})
+	set := newSet(children, engines)
+	for i, v := range set.validators {
+		if strong && v.Name == "code" {
+			set.validators[i].Version += ".strong" // it judges what it could not
+		}
+	}
+	return set, children
 }
 
 // readsOfChildren are the folders that children read while they start: where

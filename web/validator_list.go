@@ -23,6 +23,7 @@ import (
 type validatorsPage struct {
 	Sub       string
 	Tier      templ.Component
+	Sandbox   string // what it enforces, and which tiers are off for which reason
 	Suspended []ui.Banner
 	Tried     bool // the reader may try the sandbox and the canaries
 	Table     ui.Table
@@ -127,6 +128,9 @@ func (s *site) against(ctx context.Context, actor auth.Actor) (map[string]accord
 
 func buildValidators(cards []validators.Card, against map[string]accord, tier sandbox.Capabilities, trouble error, now time.Time) validatorsPage {
 	p := validatorsPage{Tier: tierChip(tier, trouble)}
+	if trouble == nil {
+		p.Sandbox = "Sandbox: " + tier.Words() + "."
+	}
 	var verdicts, inconclusive int64
 	for _, c := range cards {
 		verdicts += c.Verdicts()

@@ -126,7 +126,7 @@ func TestTheValidatorsPagesSayWhatIsKnown(t *testing.T) {
 	if got := page.text(".head .sub"); got != "4 verdicts in 24 hours, 25.0 % inconclusive." {
 		t.Errorf("got %q", got)
 	}
-	for _, want := range []string{"formula", "1.0.0", "serving", "no labels yet", "Sandbox tier: default, Landlock", "Verdicts alone never set a rate"} {
+	for _, want := range []string{"formula", "1.0.0", "serving", "no labels yet", "Sandbox tier: default, Landlock", "none succeeded; children run as", "tier strong (commands beside the shell) is off: no operator has turned it on", "Verdicts alone never set a rate"} {
 		if !strings.Contains(page.text("main"), want) {
 			t.Errorf("the list lacks %q", want)
 		}

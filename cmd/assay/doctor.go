@@ -132,7 +132,7 @@ func lookAtClickhouse(ctx context.Context) (string, error) {
 
 // lookAtSandbox tries to get out of it.
 func lookAtSandbox(ctx context.Context) (string, error) {
-	set, children := validators.OpenWith(dialectEngines())
+	set, children := validators.OpenStrong(dialectEngines(), env("ASSAY_STRONG_TIER") == "on")
 	defer children.Close()
 	found, err := set.Capabilities(ctx)
 	if err != nil {

@@ -125,7 +125,7 @@ func (p *product) build(keysDir string) error {
 	p.telemetry = &telemetry.Store{DB: p.pool, Clickhouse: p.clickhouse, Jobs: inserter, Redact: redact.Assay(salt), Vault: p.vault}
 	p.labeling = &labeling.Store{DB: p.pool, Jobs: inserter, Telemetry: p.telemetry}
 	p.validators = &validators.Store{DB: p.pool, Jobs: inserter}
-	p.validators.Set, p.sandbox = validators.OpenWith(dialectEngines())
+	p.validators.Set, p.sandbox = validators.OpenStrong(dialectEngines(), env("ASSAY_STRONG_TIER") == "on")
 	p.labeling.Verdicts = p.verdictsSeen
 	p.telemetry.Visible = p.labeling.Visible
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions

@@ -26,6 +26,7 @@ var settings = []setting{
 	{name: "ASSAY_MIGRATE_DATABASE_URL", secret: true, meaning: "PostgreSQL, as the owner of the schema (migrate)"},
 	{name: "ASSAY_CLICKHOUSE_URL", secret: true, meaning: "ClickHouse over HTTP, e.g. http://user:password@host:8123/assay"},
 	{name: "ASSAY_CHDB_LIBRARY", meaning: "path of libchdb.so for the embedded engine, when it is not in node_modules"},
+	{name: "ASSAY_STRONG_TIER", meaning: "on lets scripts under test run commands of this machine, in namespaces made by bubblewrap"},
 	{name: "ASSAY_DUCKDB_LIBRARY", meaning: "path of libduckdb.so for statements in DuckDB, when it is not in node_modules"},
 	{name: "ASSAY_DATA", fallback: ".assay", meaning: "data directory of assay up, and where the other commands look for a running one"},
 	{name: "ASSAY_ADDR", fallback: "127.0.0.1:8080", meaning: "where the web answers"},

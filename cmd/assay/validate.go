@@ -50,7 +50,7 @@ func validate(ctx context.Context, args []string) error {
 		defer f.Close()
 		in = f
 	}
-	set, children := validators.OpenWith(dialectEngines())
+	set, children := validators.OpenStrong(dialectEngines(), env("ASSAY_STRONG_TIER") == "on")
 	defer children.Close()
 	if *name != "" {
 		if _, err := set.Named(*name); err != nil {

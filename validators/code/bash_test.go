@@ -58,3 +58,48 @@ func TestHostileScriptsAreInconclusive(t *testing.T) {
 		}
 	}
 }
+
+// What needs commands beside the shell is judged in the strong tier, where an
+// operator has turned it on and the machine has it, and is left open elsewhere.
+func TestCommandsOfTheMachine(t *testing.T) {
+	strong := sandbox.Open(sandbox.Config{Programs: programs(), Strong: true})
+	defer strong.Close()
+	found, err := strong.Capabilities(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bash, _ := Named("bash")
+	for _, c := range []struct{ name, code, tests, stdin, stdout, want, reason string }{
+		{"prints what is expected", "tr a-z A-Z | sort -r | head -1", "", "a\nb\n", "B\n", pass, ReasonPrinted},
+		{"prints something else", "sort | head -1", "", "b\na\n", "b", fail, ReasonOutput},
+		{"tests hold", "up() { echo $1 | tr a-z A-Z; }", "[[ $(up ab) == AB ]] || exit 1", "", "", pass, ReasonHeld},
+		{"a test does not hold", "up() { echo $1 | tr a-z B; }", "[[ $(up ab) == AB ]] || exit 1", "", "", fail, ReasonAssertion},
+		{"ends before its tests", "up() { echo $1 | tr a-z A-Z; }\nup a | cat\nexit 0", "[[ $(up ab) == AB ]] || exit 1", "", "", inconclusive, ReasonGone},
+		{"a command that is not there", "curl -s http://localhost | jq .", "", "", "1", inconclusive, ReasonEnvironment},
+		{"a file that is not there", "cat /etc/passwd | wc -l", "", "", "20", inconclusive, ReasonEnvironment},
+		{"writes a file", "date > /tmp/x; cat /tmp/x", "", "", "x", inconclusive, ReasonEnvironment},
+		{"says too much", "yes | head -c 1000000", "", "", "x", inconclusive, string(sandbox.TooMuchSaid)},
+		{"takes too much", "x=$(head -c 400000000 /dev/zero | tr '\\0' x); echo ${#x}", "", "", "400000000", inconclusive, ReasonMemory},
+	} {
+		job := Job{Language: "bash", Code: c.code, Stdin: c.stdin}
+		if c.tests != "" {
+			job.Tests = &c.tests
+		} else {
+			job.Stdout = &c.stdout
+		}
+		out, r, err := bash.Judge(t.Context(), strong, job, sandbox.Limits{})
+		if err != nil || r.End != sandbox.Done {
+			t.Fatalf("%s: %v %v", c.name, r, err)
+		}
+		want, reason := c.want, c.reason
+		if !found.Strong() {
+			want, reason = inconclusive, ReasonEnvironment
+		}
+		if out.Verdict != want || out.Reason != reason || out.Evidence.Trusting != (c.tests != "" && reason != ReasonGone && found.Strong()) || (out.Evidence.Tier != "") != found.Strong() {
+			t.Errorf("%s: want %s %s, got %s %s: %s %+v", c.name, want, reason, out.Verdict, out.Reason, out.Message, out.Evidence)
+		}
+		if off := judge(t, job); off.Verdict != inconclusive || off.Reason != ReasonEnvironment {
+			t.Errorf("%s, turned off: %s %s", c.name, off.Verdict, off.Reason)
+		}
+	}
+}

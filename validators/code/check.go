@@ -34,7 +34,9 @@ type Evidence struct {
 	Source   string    `json:"source,omitempty"`   // that line
 	Error    string    `json:"error,omitempty"`
 	Calls    int       `json:"calls,omitempty"`
-	Trusting bool      `json:"trusting,omitempty"` // the verdict rests on the code's own word
+	Trusting bool      `json:"trusting,omitempty"`   // the verdict rests on the code's own word
+	Tier     string    `json:"tier,omitempty"`       // of the sandbox, where it is not the usual one
+	Cut      bool      `json:"output_cut,omitempty"` // it said more than is kept
 	Printed  string    `json:"stdout,omitempty"`
 	Wanted   string    `json:"expected_stdout,omitempty"`
 	Differs  int       `json:"differs_at_line,omitempty"` // of what was printed, from 1

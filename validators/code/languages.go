@@ -19,10 +19,11 @@ type Language struct {
 	// Missing says why programs in it cannot be run on this machine, nil when
 	// they can.
 	Missing func() error
-	// compiled is how a language is judged whose programs are compiled by one
-	// child and run by another, nil where one child does all.
-	compiled func(ctx context.Context, box Box, job Job, limits sandbox.Limits) (Outcome, sandbox.Result, error)
-	compiler sandbox.Program
+	// judge is how a language is judged that needs two kinds of children, nil
+	// where one does all: one compiles and one runs, or one does what the other
+	// cannot.
+	judge  func(ctx context.Context, box Box, job Job, limits sandbox.Limits) (Outcome, sandbox.Result, error)
+	second sandbox.Program
 }
 
 // Box is where programs run. An error means infrastructure alone.
@@ -32,8 +33,8 @@ type Box interface {
 
 // Programs are the children that the language needs.
 func (l Language) Programs() []sandbox.Program {
-	if l.compiled != nil {
-		return []sandbox.Program{l.compiler, l.Program}
+	if l.judge != nil {
+		return []sandbox.Program{l.second, l.Program}
 	}
 	return []sandbox.Program{l.Program}
 }
@@ -41,14 +42,19 @@ func (l Language) Programs() []sandbox.Program {
 // Judge judges a program in the language. Where the result is not Done, there
 // is no outcome; limits of 0 are the language's own.
 func (l Language) Judge(ctx context.Context, box Box, job Job, limits sandbox.Limits) (Outcome, sandbox.Result, error) {
-	if l.compiled != nil {
-		return l.compiled(ctx, box, job, limits)
+	if l.judge != nil {
+		return l.judge(ctx, box, job, limits)
 	}
+	return oneChild(ctx, box, l.Program, job, limits)
+}
+
+// oneChild judges a program in one child.
+func oneChild(ctx context.Context, box Box, p sandbox.Program, job Job, limits sandbox.Limits) (Outcome, sandbox.Result, error) {
 	input, err := json.Marshal(job)
 	if err != nil {
 		return Outcome{}, sandbox.Result{}, err
 	}
-	r, err := box.Run(ctx, sandbox.Job{Program: l.Program.Name, Input: input, Limits: limits})
+	r, err := box.Run(ctx, sandbox.Job{Program: p.Name, Input: input, Limits: limits})
 	if err != nil || r.End != sandbox.Done {
 		return Outcome{}, r, err
 	}
@@ -64,8 +70,8 @@ var Languages = []Language{
 	{Name: "python", Also: []string{"py", "python3"}, Version: Python.Version, Program: PythonProgram, Missing: Python.Missing},
 	{Name: "javascript", Also: []string{"js", "node", "ecmascript"}, Version: QuickJS.Version, Program: JavaScriptProgram, Missing: QuickJS.Missing},
 	{Name: "go", Also: []string{"golang"}, Version: cmp.Or(goToolchain().Version, "none"), Program: GoProgram, Missing: func() error { return goToolchain().Missing() },
-		compiled: judgeGo, compiler: GoCompilerProgram},
-	{Name: "bash", Also: []string{"sh", "shell"}, Version: shellVersion, Program: BashProgram, Missing: func() error { return nil }},
+		judge: judgeGo, second: GoCompilerProgram},
+	{Name: "bash", Also: []string{"sh", "shell"}, Version: shellVersion, Program: BashProgram, Missing: func() error { return nil }, judge: judgeShell, second: ShellProgram},
 }
 
 // Named finds a language by any of its names, in any case.

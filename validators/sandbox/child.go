@@ -48,7 +48,7 @@ func Main(programs ...Program) {
 	if len(os.Args) != 2 || os.Args[1] != childArgument {
 		return
 	}
-	err := serve(append(programs, selfTest), os.Stdin, os.Stdout)
+	err := serve(append(programs, selfTest, strongTest), os.Stdin, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
 		os.Exit(1)
@@ -83,6 +83,12 @@ func work(p Program, s setup, in io.Reader, out io.Writer) error {
 	for name, fd := range s.Files {
 		files[name] = os.NewFile(uintptr(fd), name)
 	}
+	if p.Strong {
+		// The rest of this goroutine's life is on this thread, and what it starts.
+		if err := confineStrong(); err != nil {
+			return err
+		}
+	}
 	if s.Scratch != "" {
 		files[scratchName] = os.NewFile(uintptr(s.Files[scratchName]), s.Scratch)
 	}
@@ -94,12 +100,12 @@ func work(p Program, s setup, in io.Reader, out io.Writer) error {
 		f.Close()
 	}
 	if !slices.Contains(s.Without, Rlimits) {
-		if err := setLimits(s, max(1, p.Jobs)); err != nil {
+		if err := setLimits(s, p); err != nil {
 			return err
 		}
 	}
 	if !slices.Contains(s.Without, Seccomp) {
-		err = lockDown(s.calls())
+		err = lockDown(s.calls(p))
 	}
 	if err != nil && !errors.Is(err, errNoSeccomp) {
 		return err
@@ -120,7 +126,10 @@ func work(p Program, s setup, in io.Reader, out io.Writer) error {
 }
 
 // calls is what the child may ask of the kernel.
-func (s setup) calls() calls {
+func (s setup) calls(p Program) calls {
+	if p.Strong {
+		return ofPrograms
+	}
 	if s.Scratch != "" {
 		return withTools
 	}
@@ -146,11 +155,15 @@ func oneJob(do Work, s setup, in io.Reader, out io.Writer) error {
 
 // setLimits gives up what a job may never have. Processor time is a second
 // wall: the parent's clock is the first.
-func setLimits(s setup, jobs int) error {
-	seconds := uint64(2*(s.Wall+grace)/time.Second+2) * uint64(jobs)
+func setLimits(s setup, p Program) error {
+	seconds := uint64(2*(s.Wall+grace)/time.Second+2) * uint64(max(1, p.Jobs))
+	processes := uint64(4096)
 	fileSize, openFiles := uint64(0), uint64(16)
 	if s.Scratch != "" {
 		fileSize, openFiles = toolFileSize, 256
+	}
+	if p.Strong {
+		openFiles, processes = 64, maxProcesses
 	}
 	limits := []struct {
 		name     string
@@ -166,7 +179,7 @@ func setLimits(s setup, jobs int) error {
 		{"message queues", unix.RLIMIT_MSGQUEUE, 0},
 		// Threads of one user are counted together, so that this is only the
 		// second wall behind the filter, which allows no process at all.
-		{"processes", unix.RLIMIT_NPROC, 4096},
+		{"processes", unix.RLIMIT_NPROC, processes},
 	}
 	for _, l := range limits {
 		var now unix.Rlimit

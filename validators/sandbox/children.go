@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ type Config struct {
 	Files    map[string]map[string]string // by program and name: the path
 	Reads    []string                     // folders and files that children may read while they start
 	AtOnce   int                          // jobs at the same time; 0 = one for each processor
+	Strong   bool                         // an operator lets programs of the machine run in the strong tier
 	AtClose  func()                       // ends what runs beside the children; nil: nothing does
 	// LeaveOut breaks the sandbox on purpose: these layers are not there, and
 	// nothing says so but the self-test. It is for tests of what happens then.
@@ -48,13 +50,16 @@ type Children struct {
 	preparing sync.Mutex
 	prepared  map[string]map[string]string
 
+	copying sync.Mutex
+	copied  string // this program, where everybody may read it; "" before it is needed
+
 	tested    sync.Mutex
 	knowledge *Capabilities
 }
 
 // Open makes the sandbox. Nothing is started until the first job.
 func Open(config Config) *Children {
-	s := &Children{config: config, programs: map[string]Program{selfTest.Name: selfTest}, waiting: map[string][]*child{},
+	s := &Children{config: config, programs: map[string]Program{selfTest.Name: selfTest, strongTest.Name: strongTest}, waiting: map[string][]*child{},
 		slots: make(chan struct{}, cmp.Or(config.AtOnce, runtime.GOMAXPROCS(0))), starter: newStarter(config.Reads, slices.Contains(config.LeaveOut, Landlock)), prepared: map[string]map[string]string{}}
 	for _, p := range config.Programs {
 		s.programs[p.Name] = p
@@ -76,6 +81,9 @@ func (s *Children) Close() {
 	}
 	s.begun.Wait()
 	s.starter.close()
+	if s.copied != "" {
+		_ = os.RemoveAll(filepath.Dir(s.copied)) // a temporary folder
+	}
 	if s.config.AtClose != nil {
 		s.config.AtClose()
 	}
@@ -90,6 +98,12 @@ func (s *Children) Run(ctx context.Context, job Job) (Result, error) {
 	p, ok := s.programs[job.Program]
 	if !ok {
 		return Result{}, fmt.Errorf("run %s: no such program", job.Program)
+	}
+	if p.Strong {
+		// Not before it was tried whether it holds.
+		if found, err := s.Capabilities(ctx); err != nil || !found.Strong() {
+			return Result{}, cmp.Or(err, ErrOff)
+		}
 	}
 	select {
 	case s.slots <- struct{}{}:
@@ -266,6 +280,11 @@ func (s *Children) launch(p Program, limits Limits, files map[string]string, wit
 		}
 		files[scratchName] = c.scratch
 	}
+	if p.Strong {
+		if err := s.enclose(c.process); err != nil {
+			return nil, err
+		}
+	}
 	for name, path := range files {
 		f, err := os.Open(path)
 		if err != nil {
@@ -287,7 +306,9 @@ func (s *Children) launch(p Program, limits Limits, files map[string]string, wit
 	if err != nil {
 		return nil, err
 	}
-	if p.Tools != nil {
+	if p.Strong {
+		c.over, err = s.starter.startEnclosed(c.process)
+	} else if p.Tools != nil {
 		c.over, err = s.starter.startWith(c.process, p.Tools(), c.scratch)
 	} else {
 		err = s.starter.start(c.process)

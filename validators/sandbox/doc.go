@@ -29,13 +29,26 @@
 //   - A process per job rather than a container: seven milliseconds, no root,
 //     no user namespace, no control group, and it works inside an unprivileged
 //     container. Starting ahead hides even those.
+//
 //   - Children are started from one thread that confined itself, since a Landlock
 //     domain binds threads and Go cannot bind all of its own once C libraries
 //     are loaded (the embedded database is one).
+//
 //   - RLIMIT_DATA and not RLIMIT_AS: Go, Node and WebAssembly reserve address
 //     space they never use.
+//
 //   - Processes are refused by the filter, not counted: RLIMIT_NPROC counts all
 //     of a user's threads together, so that one child could starve the others.
+//
+//   - Programs of the machine (strong.go) run where an operator turned that on,
+//     in namespaces that bubblewrap makes around the same child: they start
+//     processes and open files, so that the filter alone would not hold them.
+//     Nothing there can be written, which leaves no disk or inodes to fill; the
+//     memory of all their processes is added up, since limits are for one.
+//
+//   - Tools of ours that read a job as data (a compiler) need no namespaces: the
+//     child may start those executables and write into one folder, and no code of
+//     the job runs in it.
 //
 // Read sandbox.go and child.go first.
 package sandbox

@@ -22,6 +22,9 @@ type Program struct {
 	// machine the work may start. What a job holds is data for them, never a
 	// program of its own.
 	Tools func() Tools
+	// Strong programs run programs of the machine (Execute), with a stranger's
+	// code: their children stand in the strong tier alone.
+	Strong bool
 	// Limits are what one job may take.
 	Limits Limits
 	// Jobs is how many jobs one child does, one after the other; 0 means one.
@@ -151,4 +154,5 @@ const (
 	TierDefault = "default"
 	TierReduced = "reduced"
 	TierBroken  = "broken"
+	TierStrong  = "strong"
 )

@@ -37,8 +37,15 @@ func hostile() []Program {
 		return append(in, []byte(" "+strconv.Itoa(os.Getpid()))...), nil
 	})
 	many.Jobs = 3
+	shell := Program{Name: "shell", Strong: true, Limits: Limits{Wall: time.Second, Memory: 64 << 20, Output: 1 << 20}}
+	shell.Open = func(Files) (Work, error) {
+		return func(_ context.Context, in []byte) ([]byte, error) {
+			ran, err := Execute(shell.Limits.Memory, 4096, strings.NewReader("asked"), "/bin/bash", "-c", string(in))
+			return []byte(fmt.Sprintf("%d %v %v %s%s", ran.Code, ran.Memory, ran.Cut, ran.Out, ran.Errors)), err
+		}, nil
+	}
 	return []Program{
-		echo, many,
+		echo, many, shell,
 		program("fault", func(context.Context, []byte) ([]byte, error) { return nil, errors.New("the disk is gone") }),
 		program("spin", func(context.Context, []byte) ([]byte, error) {
 			for {
@@ -337,4 +344,46 @@ func ownChildren(t *testing.T) []string {
 		}
 	}
 	return left
+}
+
+// again runs tests of this binary as somebody else: without an environment, and
+// with nothing but what the attributes give.
+func again(t *testing.T, attributes *syscall.SysProcAttr, shell, tests string) {
+	t.Helper()
+	args := []string{"/proc/self/exe", "-test.count=1", "-test.v", "-test.run=" + tests}
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer self.Close()
+	if shell != "" {
+		args = append([]string{"/bin/sh", "-c", shell + ` && exec "$0" "$@"`, "/proc/self/fd/3"}, args[1:]...)
+	}
+	c := &exec.Cmd{ExtraFiles: []*os.File{self}, Path: args[0], Args: args, Dir: "/", Env: []string{"TMPDIR=/tmp", "PATH=/usr/bin:/bin"}, SysProcAttr: attributes}
+	out, err := c.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestEveryEscapeIsRefused")) {
+		t.Errorf("it does not hold for another user: %v", err)
+	}
+}
+
+const holdsForAll = "^(TestEveryEscapeIsRefused|TestABrokenSandboxIsFoundOut|TestAJobComesBack|TestAChildHasNothingToTake|TestProgramsOfTheMachineRunInTheStrongTier)$"
+
+func TestAPlainUserHasTheSameSandbox(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("all of these tests ran as a plain user")
+		return
+	}
+	again(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534, Groups: []uint32{}}}, "", holdsForAll)
+}
+
+// The default tier needs no user namespaces; the strong tier says that it does.
+func TestTheSandboxHoldsWithoutUserNamespaces(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("only root can take them away from itself")
+		return
+	}
+	whole := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 65536}}
+	again(t, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: whole, GidMappings: whole, GidMappingsEnableSetgroups: true},
+		"echo 0 > /proc/sys/user/max_user_namespaces", holdsForAll)
 }

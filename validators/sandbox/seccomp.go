@@ -34,6 +34,9 @@ const (
 	bookkeeping = unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
 )
 
+// namespaceFlags are those of clone that make a namespace.
+const namespaceFlags = unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
+
 // lockDown lets all threads of this process, for good, do what a Go program
 // that computes needs and nothing else: no files, no sockets, no processes, no
 // new executable memory, no signals but to itself. What it does not list is
@@ -70,8 +73,9 @@ func lockDown(may calls) error {
 type calls int
 
 const (
-	computing calls = iota // what a Go program that computes needs
-	withTools              // and what it needs to start tools, which write into a folder
+	computing  calls = iota // what a Go program that computes needs
+	withTools               // and what it needs to start tools, which write into a folder
+	ofPrograms              // what programs of the machine need, in namespaces of their own
 )
 
 // filter is the allow-list as a program: the processor first (another would
@@ -88,6 +92,25 @@ func filter(may calls) []bpf.Instruction {
 	on := func(number uintptr, then ...bpf.Instruction) {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(number), SkipTrue: uint8(len(then))})
 		program = append(program, then...)
+	}
+	if may == ofPrograms {
+		for _, number := range programCalls {
+			on(number, allow)
+		}
+		// A process, but no namespace.
+		on(unix.SYS_CLONE,
+			bpf.LoadAbsolute{Off: argLow(0), Size: 4},
+			bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: namespaceFlags, SkipTrue: 1},
+			allow, refuse)
+		// Whatever a device is asked, but not to type for others.
+		on(unix.SYS_IOCTL,
+			bpf.LoadAbsolute{Off: argLow(1), Size: 4},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.TIOCSTI, SkipTrue: 2},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.TIOCLINUX, SkipTrue: 1},
+			allow, refuse)
+		for _, number := range []uintptr{unix.SYS_FCNTL, unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_TGKILL} {
+			on(number, allow)
+		}
 	}
 	for _, number := range allowedCalls {
 		on(number, allow)

@@ -9,3 +9,6 @@ var allowedCalls = commonCalls
 
 // statAt is fstatat by its name here.
 const statAt = unix.SYS_FSTATAT
+
+// oldCalls has none here.
+var oldCalls []uintptr

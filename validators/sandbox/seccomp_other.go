@@ -8,4 +8,4 @@ const auditArch = 0
 // filter, and says so.
 var allowedCalls []uintptr
 
-var toolCalls []uintptr
+var toolCalls, programCalls []uintptr

@@ -267,18 +267,24 @@ func (s *Children) examine(ctx context.Context) (Capabilities, error) {
 		}
 	}
 	found.judge()
+	found.Tiers = []Tier{s.strong(ctx)}
 	return found, nil
 }
 
 // attempt runs the self-test in a child, for a layer that stands alone when
 // others are left out.
 func (s *Children) attempt(ctx context.Context, alone Layer, without ...Layer) (report escapeReport, _ ready, err error) {
-	c, err := s.startWithout(ctx, selfTest, selfTest.Limits, without)
+	return s.tryIn(ctx, selfTest, alone, without...)
+}
+
+// tryIn runs a self-test.
+func (s *Children) tryIn(ctx context.Context, test Program, alone Layer, without ...Layer) (report escapeReport, _ ready, err error) {
+	c, err := s.startWithout(ctx, test, test.Limits, without)
 	if err != nil {
 		return report, ready{}, err
 	}
 	defer c.end()
-	r, err := c.run(ctx, []byte(alone), selfTest.Limits)
+	r, err := c.run(ctx, []byte(alone), test.Limits)
 	if err != nil {
 		return report, c.ready, err
 	}
@@ -349,11 +355,18 @@ func (c Capabilities) Words() string {
 		words += "; " + strings.Join(c.Missing, "; ")
 	}
 	for _, t := range c.Tiers {
-		if t.Off != "" {
+		if t.Off == "" {
+			words += fmt.Sprintf("; tier %s (%s) is on: bubblewrap around the same layers", t.Name, t.Runs)
+		} else {
 			words += fmt.Sprintf("; tier %s (%s) is off: %s", t.Name, t.Runs, t.Off)
 		}
 	}
 	return words
+}
+
+// Strong reports whether programs of the machine may run.
+func (c Capabilities) Strong() bool {
+	return len(c.Broken) == 0 && slices.ContainsFunc(c.Tiers, func(t Tier) bool { return t.Name == TierStrong && t.Off == "" })
 }
 
 // String is the tier with what it rests on, as it is stored with a verdict:

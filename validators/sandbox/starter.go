@@ -83,17 +83,26 @@ func (s *starter) startWith(c *exec.Cmd, tools Tools, scratch string) (ended fun
 	}
 	may[scratch] = mayRead | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
 		unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	return onThread(func() error {
+		if err := keepDescriptors(); err != nil {
+			return err
+		}
+		if version := landlockVersion(); version > 0 && !s.bare {
+			if err := confineThread(version, may); err != nil {
+				return err
+			}
+		}
+		return c.Start()
+	})
+}
+
+// onThread starts something on a thread of its own, which lives until it is let
+// go of.
+func onThread(start func() error) (ended func(), err error) {
 	started, end := make(chan error), make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // never unlocked
-		err := keepDescriptors()
-		if version := landlockVersion(); err == nil && version > 0 && !s.bare {
-			err = confineThread(version, may)
-		}
-		if err == nil {
-			err = c.Start()
-		}
-		started <- err
+		started <- start()
 		<-end
 	}()
 	return sync.OnceFunc(func() { close(end) }), <-started
