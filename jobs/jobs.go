@@ -89,7 +89,7 @@ func Start(ctx context.Context, pool *pgxpool.Pool, stages Stages, log *slog.Log
 		PeriodicJobs: periodic,
 		Queues: map[string]river.QueueConfig{
 			queueDefault:    {MaxWorkers: 8},
-			queueIngest:     {MaxWorkers: 2},
+			queueIngest:     {MaxWorkers: 1}, // a block at a time: what it holds bounds the memory, and one drainer outruns the door
 			queueFlag:       {MaxWorkers: 1},
 			queueValidators: {MaxWorkers: 2},
 		},

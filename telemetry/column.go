@@ -221,7 +221,7 @@ func (s *Store) writeTable(ctx context.Context, table string, block uuid.UUID, s
 		"min_insert_block_size_bytes":     0,
 		"async_insert":                    0,
 	}))
-	batch, err := s.Clickhouse.PrepareBatch(ctx, "INSERT INTO "+table+" ("+strings.Join(names, ", ")+")")
+	batch, err := s.writer().PrepareBatch(ctx, "INSERT INTO "+table+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
 		return err
 	}

@@ -84,61 +84,91 @@ func (s *Store) Drain(ctx context.Context, actor auth.Actor) (Drained, error) {
 	}
 	var done Drained
 	for {
-		block, batches, err := s.claim(ctx)
-		if err != nil || len(batches) == 0 {
+		some, err := s.drainOne(ctx, anything)
+		if err != nil || some.Blocks == 0 {
 			return done, err
 		}
-		letGo := s.hold(ctx, block)
-		events, dead, err := s.drainBlock(ctx, block, batches)
-		letGo()
-		if err != nil {
-			s.giveBack(context.WithoutCancel(ctx), block)
-			s.away.remember(err)
-			return done, err
-		}
-		done.Blocks++
-		done.Events += events
-		done.Dead += dead
+		done = done.plus(some)
 	}
 }
 
-// How long a drainer waits for a block to grow.
-const (
-	goodBlock = 5_000
-	maxLull   = time.Second
+func (d Drained) plus(o Drained) Drained {
+	return Drained{d.Blocks + o.Blocks, d.Events + o.Events, d.Dead + o.Dead}
+}
+
+// drainOne moves the next block, if there is one.
+func (s *Store) drainOne(ctx context.Context, when ripeness) (Drained, error) {
+	block, batches, err := s.claim(ctx, when)
+	if err != nil || len(batches) == 0 {
+		return Drained{}, err
+	}
+	letGo := s.hold(ctx, block)
+	events, dead, err := s.drainBlock(ctx, block, batches)
+	letGo()
+	if err != nil {
+		s.giveBack(context.WithoutCancel(ctx), block)
+		s.away.remember(err)
+		return Drained{}, err
+	}
+	return Drained{1, events, dead}, nil
+}
+
+// ripeness says when a new block is made of what waits: when there is enough
+// for a good one, or the oldest has waited for long enough. Small blocks become
+// small parts, which ClickHouse merges again and again; so while many come, they
+// may wait a little longer than one that comes alone.
+type ripeness struct {
+	enough      int           // events
+	few         int           // events
+	lull        time.Duration // how long the oldest of many waits at most
+	lullOfAFew  time.Duration
+	lookedAfter time.Duration // how often
+}
+
+var (
+	anything = ripeness{}
+	goodOnes = ripeness{enough: 20_000, few: 500, lull: 2 * time.Second, lullOfAFew: time.Second, lookedAfter: 200 * time.Millisecond}
 )
 
-// DrainSoon lets small batches gather for up to a second first, so that they
-// do not become small parts in ClickHouse. It is what the job calls.
+// drainFor is how long one call of DrainSoon begins new blocks.
+const drainFor = 4 * time.Minute
+
+// DrainSoon lets small batches gather for a second or two before each block, so
+// that they do not become small parts in ClickHouse. It is what the job calls,
+// and returns when nothing waits, or after some minutes, for the next to go on.
 func (s *Store) DrainSoon(ctx context.Context, actor auth.Actor) (Drained, error) {
 	if err := actor.Require(auth.RunWork); err != nil {
 		return Drained{}, err
 	}
-	for {
-		var events int64
-		var wait time.Duration
-		err := s.DB.QueryRow(ctx, `
-			SELECT coalesce(sum(events), 0), coalesce(min(received_at) + $1 - clock_timestamp(), '0')
-			FROM inbox
-			WHERE drained_at IS NULL AND block IS NULL`, maxLull).Scan(&events, &wait)
-		if err != nil {
-			return Drained{}, err
+	var done Drained
+	for began := time.Now(); time.Since(began) < drainFor; {
+		if err := s.away.still(); err != nil {
+			return done, err
 		}
-		if wait <= 0 || events >= goodBlock {
-			return s.Drain(ctx, actor)
+		some, err := s.drainOne(ctx, goodOnes)
+		if err != nil {
+			return done, err
+		}
+		if done = done.plus(some); some.Blocks > 0 {
+			continue
+		}
+		var waits bool
+		if err := s.DB.QueryRow(ctx, `SELECT EXISTS (SELECT FROM inbox WHERE drained_at IS NULL AND block IS NULL)`).Scan(&waits); err != nil || !waits {
+			return done, err
 		}
 		select {
 		case <-ctx.Done():
-			return Drained{}, ctx.Err()
-		case <-time.After(min(wait, 200*time.Millisecond)):
+			return done, ctx.Err()
+		case <-time.After(goodOnes.lookedAfter):
 		}
 	}
+	return done, nil
 }
 
 // claim takes the block somebody left unfinished, or makes a new one of the
-// oldest batches that wait. A block keeps its batches and its id for good, so
+// oldest batches that wait when they are ripe. A block keeps its batches and its id for good, so
 // that written twice it is recognised.
-func (s *Store) claim(ctx context.Context) (uuid.UUID, []batch, error) {
+func (s *Store) claim(ctx context.Context, when ripeness) (uuid.UUID, []batch, error) {
 	var block uuid.UUID
 	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('claim inbox block'))`); err != nil {
@@ -159,10 +189,15 @@ func (s *Store) claim(ctx context.Context) (uuid.UUID, []batch, error) {
 		}
 		block = uuid.New()
 		_, err = tx.Exec(ctx, `
-			WITH free AS (
-				SELECT day, id, sum(events) OVER running AS events, sum(size) OVER running AS size, row_number() OVER running AS place
+			WITH ripe AS (
+				SELECT coalesce(sum(events), 0) >= $5
+				       OR min(received_at) + (CASE WHEN sum(events) < $6 THEN $7 ELSE $8 END)::interval <= clock_timestamp() AS now
 				FROM inbox
 				WHERE drained_at IS NULL AND block IS NULL
+			), free AS (
+				SELECT day, id, sum(events) OVER running AS events, sum(size) OVER running AS size, row_number() OVER running AS place
+				FROM inbox
+				WHERE drained_at IS NULL AND block IS NULL AND (SELECT now FROM ripe)
 				WINDOW running AS (ORDER BY id ROWS UNBOUNDED PRECEDING)
 				ORDER BY id
 				LIMIT 2000
@@ -173,7 +208,7 @@ func (s *Store) claim(ctx context.Context) (uuid.UUID, []batch, error) {
 			WHERE inbox.day = free.day
 			  AND inbox.id = free.id
 			  AND (free.place = 1 OR free.events <= $3 AND free.size <= $4)`,
-			block, claimLasts, blockEvents, blockSize)
+			block, claimLasts, blockEvents, blockSize, when.enough, when.few, when.lullOfAFew, when.lull)
 		return err
 	})
 	if err != nil {

@@ -68,7 +68,7 @@ func TestDrainInterruptedBeforeConfirmDoublesNothing(t *testing.T) {
 	for i := range 5 {
 		send(t, s, answer(fmt.Sprint("s", i), noon, ""))
 	}
-	block, batches, err := s.claim(context.Background())
+	block, batches, err := s.claim(context.Background(), anything)
 	if err != nil || len(batches) != 5 {
 		t.Fatalf("one block of 5 batches, got %d, %v", len(batches), err)
 	}

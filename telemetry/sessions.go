@@ -264,6 +264,12 @@ func (s *Store) chosenByFacts(ctx context.Context, actor auth.Actor, f SessionFi
 	if err != nil {
 		return selection{}, err
 	}
+	// What a session must hold is looked for before anything is counted: in one
+	// column of rows as they lie, and so in more sessions than there are at worst.
+	for _, c := range f.each() {
+		add("session_hash IN (SELECT session_hash FROM event_facts WHERE effective_time >= ? AND effective_time < ? AND "+c.test+")",
+			overlapArgs[0], overlapArgs[1], unsaid(c.value))
+	}
 	sql := `SELECT session_id, any(session_hash) AS hash, min(effective_time) AS first, max(effective_time) AS last, count() AS events,
 		       countIf(event_type IN ('assistant_response', 'interaction')) AS responses
 		FROM ` + allFacts + `
@@ -275,8 +281,8 @@ func (s *Store) chosenByFacts(ctx context.Context, actor auth.Actor, f SessionFi
 	return selection{sql: sql, args: append(args, havingArgs...)}, nil
 }
 
-// overlap is the condition on the events that tell of a session. A window that
-// ends now has nobody silent in it; the figures of a Measurement stand on
+// overlap is the condition on the events that tell of a session; its first two
+// arguments bound their times. A window that ends now has nobody silent in it; the figures of a Measurement stand on
 // events in their window.
 func (s *Store) overlap(f SessionFilter) (string, []any) {
 	w := f.Window
@@ -290,19 +296,25 @@ func (s *Store) overlap(f SessionFilter) (string, []any) {
 		[]any{before, after, w.From, w.To, before, w.From, w.To, after, w.From, w.To}
 }
 
+// eachTest is a condition that some event of a session must meet.
+type eachTest struct{ test, value string }
+
+// each lists the conditions that are set.
+func (f SessionFilter) each() []eachTest {
+	return slices.DeleteFunc([]eachTest{
+		{"task_class = ?", f.TaskClass}, {"model_version = ?", f.ModelVersion}, {"prompt_template_id = ?", f.PromptTemplateID}, {"env = ?", f.Env},
+		{"ifNull(user_id_hash, '') = ?", f.User}, {"ifNull(experiment_id, '') = ?", f.Experiment}, {"ifNull(variant, '') = ?", f.Variant},
+		{"assistant_version = ?", f.Version}, {"error_type = ?", f.ErrorType},
+	}, func(c eachTest) bool { return c.value == "" })
+}
+
 // having are the conditions on a session's events: each met by some event, or,
 // behind a figure, all by one.
 func (f SessionFilter) having() ([]string, []any, error) {
 	var each []string
 	var args []any
-	for _, c := range []struct{ test, value string }{
-		{"task_class = ?", f.TaskClass}, {"model_version = ?", f.ModelVersion}, {"prompt_template_id = ?", f.PromptTemplateID}, {"env = ?", f.Env},
-		{"ifNull(user_id_hash, '') = ?", f.User}, {"ifNull(experiment_id, '') = ?", f.Experiment}, {"ifNull(variant, '') = ?", f.Variant},
-		{"assistant_version = ?", f.Version}, {"error_type = ?", f.ErrorType},
-	} {
-		if c.value != "" {
-			each, args = append(each, c.test), append(args, unsaid(c.value))
-		}
+	for _, c := range f.each() {
+		each, args = append(each, c.test), append(args, unsaid(c.value))
 	}
 	if f.Behind != "" {
 		kind, ok := behind[f.Behind]

@@ -31,6 +31,11 @@ type Store struct {
 	Redact     *redact.Policy   // nil: the product's own policy without a salt
 	Vault      *vault.Vault     // nil: raw text is kept nowhere, whatever the terms say
 
+	// Writer is what blocks of events are written through; nil: Clickhouse. A
+	// connection keeps what it last sent, so that a few of their own for blocks
+	// bound what all of them keep.
+	Writer driver.Conn
+
 	// Visible and VisibleSessions say what a labeler may open: sessions of
 	// items they hold or labeled. Labeling knows, and imports telemetry, so
 	// the answer is handed in. Nil shows a labeler nothing.
@@ -57,6 +62,13 @@ type Store struct {
 
 	committing committing
 	gate       gate
+}
+
+func (s *Store) writer() driver.Conn {
+	if s.Writer != nil {
+		return s.Writer
+	}
+	return s.Clickhouse
 }
 
 func (s *Store) now() time.Time {

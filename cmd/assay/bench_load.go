@@ -317,6 +317,12 @@ func (s *sending) count(add func()) {
 	add()
 }
 
+// soFar is how many events were acknowledged by now.
+func (s *sending) soFar() (events int) {
+	s.count(func() { events = s.accepted })
+	return events
+}
+
 func (s *sending) perSecond() float64 { return float64(s.accepted) / s.elapsed.Seconds() }
 
 func (s *sending) String() string {

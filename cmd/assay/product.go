@@ -45,6 +45,7 @@ import (
 type product struct {
 	pool       *pgxpool.Pool
 	clickhouse driver.Conn
+	writer     driver.Conn // of blocks of events
 	people     *people.Register
 	keys       *keys.Ring
 	telemetry  *telemetry.Store
@@ -75,6 +76,10 @@ func wire(ctx context.Context, at stores, log *slog.Logger) (*product, error) {
 		p.pool.Close()
 		return nil, err
 	}
+	if p.writer, err = p.openWriter(ctx, at.clickhouse); err != nil {
+		p.close()
+		return nil, err
+	}
 	if err := p.build(at.keys); err != nil {
 		p.close()
 		return nil, err
@@ -92,6 +97,17 @@ func (p *product) openClickhouse(ctx context.Context, dsn string) (driver.Conn, 
 	}
 	p.log.Warn("ClickHouse is away; starting without it", "error", err)
 	return clickhouse.Later(dsn)
+}
+
+// writers is how many blocks this process writes at a time at most.
+const writers = 2
+
+func (p *product) openWriter(ctx context.Context, dsn string) (driver.Conn, error) {
+	narrow, err := clickhouse.Narrow(dsn, writers)
+	if err != nil {
+		return nil, err
+	}
+	return p.openClickhouse(ctx, narrow)
 }
 
 func (p *product) build(keysDir string) error {
@@ -122,7 +138,7 @@ func (p *product) build(keysDir string) error {
 		return err
 	}
 	p.vault = &vault.Vault{DB: p.pool, KEK: keyset}
-	p.telemetry = &telemetry.Store{DB: p.pool, Clickhouse: p.clickhouse, Jobs: inserter, Redact: redact.Assay(salt), Vault: p.vault}
+	p.telemetry = &telemetry.Store{DB: p.pool, Clickhouse: p.clickhouse, Writer: p.writer, Jobs: inserter, Redact: redact.Assay(salt), Vault: p.vault}
 	p.labeling = &labeling.Store{DB: p.pool, Jobs: inserter, Telemetry: p.telemetry}
 	p.validators = &validators.Store{DB: p.pool, Jobs: inserter}
 	p.validators.Set, p.sandbox = validators.OpenStrong(dialectEngines(), env("ASSAY_STRONG_TIER") == "on")
@@ -164,8 +180,10 @@ func (p *product) close() {
 	if p.sandbox != nil {
 		p.sandbox.Close()
 	}
-	if p.clickhouse != nil {
-		p.clickhouse.Close()
+	for _, conn := range []driver.Conn{p.clickhouse, p.writer} {
+		if conn != nil {
+			conn.Close()
+		}
 	}
 	p.pool.Close()
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -81,6 +83,19 @@ func setDefaults(options *clickhouse.Options) {
 	if options.Compression == nil && !onLoopback(options.Addr) {
 		options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
 	}
+}
+
+// Narrow is the same address for at most so many connections at a time.
+func Narrow(dsn string, connections int) (string, error) {
+	address, err := url.Parse(dsn)
+	if err != nil {
+		return "", fmt.Errorf("read the ClickHouse address: %w", fault.Invalid)
+	}
+	query := address.Query()
+	query.Set("max_open_conns", strconv.Itoa(connections))
+	query.Set("max_idle_conns", strconv.Itoa(connections))
+	address.RawQuery = query.Encode()
+	return address.String(), nil
 }
 
 // onLoopback reports whether every address is this machine, where compressing
