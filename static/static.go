@@ -183,7 +183,7 @@ func read(name string) []byte {
 var (
 	cssRemark = regexp.MustCompile(`/\*[\s\S]*?\*/`)
 	cssSpace  = regexp.MustCompile(`\s+`)
-	cssTight  = regexp.MustCompile(`\s*([{};,>])\s*`)
+	cssTight  = regexp.MustCompile(`\s*([{};,<>])\s*`)
 	cssColon  = regexp.MustCompile(`([{;][a-z0-9-]+): `)
 	cssName   = regexp.MustCompile(`--[a-z][a-z0-9-]*`)
 	cssNested = regexp.MustCompile(`([{};])& `)
