@@ -60,6 +60,12 @@
 //     anybody read, and every "hallucinated", each with the probability it had
 //     when its first label was known (overlap.go). A reading that came another
 //     way counts for the consensus and for no rate.
+//   - What the labeling page says is one batch (desk.go). The numbers beside an
+//     item are counted every few seconds and moved by each label in between: a
+//     count over a million items may cost no labeler a wait, and a rail that
+//     stands still would look broken.
+//   - Who reads what others said of an item is kept (labels_read). They may
+//     still change their label, and it says so in its provenance.
 //   - A third labeler is called for two readings that differ by a step, and for
 //     two that agree while the model of Dawid and Skene gives their label less
 //     than 95 %; correct against hallucinated goes to a reviewer at once.
