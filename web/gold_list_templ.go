@@ -172,7 +172,7 @@ func (p goldPage) draw() templ.Component {
 							}
 							return nil
 						})
-						templ_7745c5c3_Err = ui.Form{Action: k.Action, Class: "stack", Label: "Make gold: " + k.Title}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.Form{Action: k.Action, Class: "stack", Label: "Make gold of item " + k.Item + ": " + k.Title}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

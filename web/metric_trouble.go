@@ -147,7 +147,7 @@ func buildRoutes(m measuring, rows []telemetry.RouteRow) metricParts {
 	axis := shareAxis(shares)
 	t := ui.Table{Bare: true, Caption: "Routes", Columns: append(m.groupColumns(),
 		ui.Column{Label: "Unsafe serve", Right: true}, ui.Column{Label: "95 %", Right: true}, ui.Column{Name: "Interval", Wide: true, Note: axis}, ui.Column{Label: "Change", Right: true}, ui.Column{Label: "Unsafe, sessions", Right: true},
-		ui.Column{Label: "Abstention", Right: true}, ui.Column{Label: "95 %", Right: true}, ui.Column{Label: "Abstained, sessions", Right: true}, ui.Column{Label: "Supported serve", Right: true}, ui.Column{Label: "95 %", Right: true}, ui.Column{Label: "Requests", Right: true}, ui.Column{Label: "Sessions", Right: true})}
+		ui.Column{Label: "Abstention", Right: true}, ui.Column{Label: "Abstained, sessions", Right: true}, ui.Column{Label: "Supported serve", Right: true}, ui.Column{Label: "Requests", Right: true}, ui.Column{Label: "Sessions", Right: true})}
 	compared := 0
 	var says []ui.Says
 	t.Rows = rowsOf(m, rows, func(r telemetry.RouteRow) telemetry.Group { return r.Group }, func(r telemetry.RouteRow) []templ.Component {
@@ -160,8 +160,8 @@ func buildRoutes(m measuring, rows []telemetry.RouteRow) metricParts {
 			says = append(says, shareSentence(m.groupWords(r.Group), "unsafe serves", d))
 		}
 		return []templ.Component{ui.Estimate(shareFigure(unsafe)), ui.Text(shareLimits(unsafe)), figureBar(unsafe, axis.Axis), change, m.sessionsLink(r.Group, telemetry.BehindUnsafe, telemetry.Counted{Sessions: r.Sessions.Unsafe}),
-			ui.Text(shareFigure(abstained)), ui.Soft(shareLimits(abstained)), m.sessionsLink(r.Group, telemetry.BehindAbstained, telemetry.Counted{Sessions: r.Sessions.Abstained}),
-			ui.Text(shareFigure(supported)), ui.Soft(shareLimits(supported)), ui.Text(ui.Count(r.Requests)), m.sessionsLink(r.Group, telemetry.BehindTraced, r.Traced)}
+			ui.Pair(shareFigure(abstained), shareLimits(abstained)), m.sessionsLink(r.Group, telemetry.BehindAbstained, telemetry.Counted{Sessions: r.Sessions.Abstained}),
+			ui.Pair(shareFigure(supported), shareLimits(supported)), ui.Text(ui.Count(r.Requests)), m.sessionsLink(r.Group, telemetry.BehindTraced, r.Traced)}
 	})
 	if len(rows) == 0 {
 		t.Empty = noFigures("traced requests")

@@ -46,6 +46,10 @@ type Series struct {
 	Area   bool
 }
 
+// spare says whether a mark of the scale goes unnamed on a phone, where all
+// would stand over each other: every second, counted from the last.
+func (c LineChart) spare(i int) bool { return len(c.XTicks) > 4 && (len(c.XTicks)-1-i)%2 == 1 }
+
 // Tick is a place on an axis with its words.
 type Tick struct {
 	At    float64
