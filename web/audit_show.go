@@ -163,7 +163,10 @@ func buildAudit(q auditQuery, list audit.Page) auditPage {
 }
 
 // only is a name that leads to the entries that share it.
-func (q auditQuery) only(name string, change func(*auditQuery)) ui.Link {
+func (q auditQuery) only(name string, change func(*auditQuery)) templ.Component {
+	if name == "" {
+		return ui.Dim("without a name")
+	}
 	return ui.Link{Text: name, Plain: true, URL: q.address(func(q *auditQuery) { q.Cursor, q.Entry = "", 0; change(q) })}
 }
 
