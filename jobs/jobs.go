@@ -16,7 +16,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// The queues. Draining has workers of its own, so that nothing keeps events from
+// The queues. Draining has a worker of its own, so that nothing keeps events from
 // becoming readable; flagging has one; validators have few, since each may take
 // a lot of memory.
 const (

@@ -27,6 +27,19 @@
 //
 //   - The inbox holds batches, not rows: one compressed body of 500 events
 //     costs PostgreSQL what one row does.
+//   - A body is a sheet (sheet.go): columns, written once at the door. The drainer
+//     hands them on as they lie; rows are made of them again only where single
+//     events are at fault, forgotten or erased. Bodies of lines, as earlier
+//     versions left them, are still read.
+//   - A block is written when it is good (drain.go): 20,000 events, or two seconds
+//     of many, or one of a few. Each part that ClickHouse need not merge again
+//     saves as much as writing it cost.
+//   - Memory is bounded by what is under way, not by the load: 12 MB of bodies in
+//     work and 64 MB in line (gate.go), one block of at most 32 MB for each
+//     worker, held about four times on its way (packed, as columns, as the
+//     driver's block and as its bytes), and two connections that keep what they
+//     last sent. That is some 350 MB of live data at the very most, which the
+//     collector may let grow to twice that.
 //   - Batches that wait for PostgreSQL at one moment are committed together
 //     (commit.go): small batches then cost a disk write and a job per group.
 //   - Before a body is even inflated it asks for room (gate.go): what is worked

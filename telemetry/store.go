@@ -86,7 +86,7 @@ type Received struct {
 // Kind names the job.
 func (Received) Kind() string { return "telemetry.received" }
 
-// InsertOpts gives draining workers of its own: whatever else is busy, what
+// InsertOpts gives draining a worker of its own: whatever else is busy, what
 // was acknowledged becomes readable.
 func (Received) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: "ingest"} }
 
