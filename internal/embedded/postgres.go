@@ -33,7 +33,7 @@ type PostgresConfig struct {
 	Log        io.Writer // server log and what the supervisor says; nil discards
 	Throwaway  bool      // no fsync, no supervision: for tests
 	MaxClients int       // connections; 100 when zero
-	Memory     int64     // bytes each of its processes may write to, and no file above half of it; 0 leaves both open
+	Memory     int64     // bytes each of its processes may write to, and no file above half of it; 0 leaves both open. With a limit the kernel confines the server too
 }
 
 // Postgres is a running private cluster: a socket in a directory only its
@@ -448,6 +448,9 @@ func (p *Postgres) launch() (<-chan error, error) {
 			settings[name] = "off"
 		}
 	}
+	if p.config.Memory > 0 {
+		settings["dynamic_shared_memory_type"] = "mmap" // in its own folder, which is all it may write
+	}
 	args := []string{"-D", p.data}
 	for name, value := range settings {
 		args = append(args, "-c", name+"="+value)
@@ -461,7 +464,13 @@ func (p *Postgres) launch() (<-chan error, error) {
 	started, exited := make(chan error), make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		err := cmd.Start()
+		var err error
+		if p.config.Memory > 0 {
+			err = p.confine()
+		}
+		if err == nil {
+			err = cmd.Start()
+		}
 		started <- err
 		if err != nil {
 			return

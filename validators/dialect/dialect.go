@@ -51,8 +51,8 @@ func Open(config Config) *Engines {
 	duck := duckdb.Program(config.DuckdbLibrary)
 	e.all = map[string]*engine{
 		"duckdb":     {name: "DuckDB", find: func() error { _, err := duckdb.Find(config.DuckdbLibrary); return err }, program: &duck, canaries: duckdbCanaries},
-		"clickhouse": {name: "ClickHouse", confined: "own process, Landlock where the kernel has it", find: func() error { _, err := embedded.FindClickhouse(config.ClickhouseLibrary); return err }, start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries, idleFor: time.Minute},
-		"postgres":   {name: "PostgreSQL", confined: "own server, restricted role, capped memory", find: func() error { _, err := embedded.FindPostgres(); return err }, start: startPostgres, canaries: postgresCanaries, idleFor: 10 * time.Minute}, // a cluster takes seconds to make
+		"clickhouse": {name: "ClickHouse", confined: "own process, capped memory, " + embedded.ServersHeldBy(), find: func() error { _, err := embedded.FindClickhouse(config.ClickhouseLibrary); return err }, start: func(ctx context.Context) (server, error) { return startClickhouse(ctx, config.ClickhouseLibrary) }, canaries: clickhouseCanaries, idleFor: time.Minute},
+		"postgres":   {name: "PostgreSQL", confined: "own server, restricted role, capped memory, " + embedded.ServersHeldBy(), find: func() error { _, err := embedded.FindPostgres(); return err }, start: startPostgres, canaries: postgresCanaries, idleFor: 10 * time.Minute}, // a cluster takes seconds to make
 	}
 	return e
 }

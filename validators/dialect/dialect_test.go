@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -271,5 +272,38 @@ func TestDuckdb(t *testing.T) {
 	}
 	if out := judge(t, e, "duckdb", query.Job{SQL: `SELECT o.totl FROM orders o`, Rows: json.RawMessage(`[[5],[10.5],[20]]`)}); out.Evidence.Repaired != `SELECT o.total FROM orders o` {
 		t.Errorf("got %+v", out)
+	}
+}
+
+// TestTheServerIsHeldBack: what the kernel refuses the PostgreSQL of the
+// validators, asked by its own owner, whom no role holds back.
+func TestTheServerIsHeldBack(t *testing.T) {
+	if !embedded.ClickhouseIsConfined() {
+		t.Skip("this kernel has no Landlock")
+	}
+	e := Open(Config{})
+	t.Cleanup(e.Close)
+	if out := judge(t, e, "postgres", query.Job{SQL: `SELECT 1`}); out.Reason == ReasonMissing {
+		t.Fatal("no PostgreSQL server is installed: ", out.Message)
+	}
+	owner := e.all["postgres"].now.(*postgres).owner
+	for _, sql := range []string{`SELECT pg_read_file('/etc/passwd')`, `SELECT pg_ls_dir('/home')`, `COPY (SELECT 1) TO '/tmp/assay-escape'`, `COPY (SELECT 1) TO PROGRAM '/usr/bin/id'`,
+		`COPY (SELECT 1) TO PROGRAM 'exec 3<>/dev/tcp/127.0.0.1/1 || cat /etc/passwd'`, `SELECT lo_import('/etc/hosts')`} {
+		if _, err := owner.Exec(t.Context(), sql); err == nil {
+			t.Errorf("%s: its owner may", sql)
+		}
+	}
+	pid := e.all["postgres"].now.(*postgres).cluster.Pid()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"NoNewPrivs:\t1", "Seccomp:\t2"} {
+		if !strings.Contains(string(status), want) {
+			t.Errorf("the server's process lacks %q", want)
+		}
+	}
+	if confined, _ := e.Confined("postgres"); !strings.Contains(confined, "Landlock") {
+		t.Errorf("what holds it back is said to be %q", confined)
 	}
 }

@@ -58,6 +58,20 @@ func confine(dir, library string, args []string) error {
 	if version == 0 {
 		return ErrUnconfined
 	}
+	// The rules bind the thread; the program that it becomes is bound whole.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := ConfineThread(reach(dir, library, writing(version))); err != nil {
+		return err
+	}
+	if err := FilterThread(false); err != nil && !errors.Is(err, ErrUnfiltered) {
+		return err
+	}
+	return fmt.Errorf("confine the engine: %w", syscall.Exec("/proc/self/exe", args, os.Environ()))
+}
+
+// writing is what a process may do in a folder of its own.
+func writing(version int) uint64 {
 	write := uint64(readFiles | writeFilesV1)
 	if version >= 2 {
 		write |= unix.LANDLOCK_ACCESS_FS_REFER
@@ -65,7 +79,20 @@ func confine(dir, library string, args []string) error {
 	if version >= 3 {
 		write |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	}
-	rules := unix.LandlockRulesetAttr{Handled_access_fs: write | othersV1}
+	return write
+}
+
+// ConfineThread denies the calling thread, and every process it starts, all
+// files but those under the given paths, all TCP, and signals and abstract
+// sockets that lead out of its own domain. ErrUnconfined says that the kernel
+// offers no way. The caller has locked its goroutine to the thread and never
+// unlocks it, or becomes another program.
+func ConfineThread(may map[string]uint64) error {
+	version := landlockVersion()
+	if version == 0 {
+		return ErrUnconfined
+	}
+	rules := unix.LandlockRulesetAttr{Handled_access_fs: writing(version) | othersV1}
 	size := unsafe.Sizeof(rules.Handled_access_fs)
 	if version >= 4 {
 		rules.Handled_access_net, size = tcp, unsafe.Offsetof(rules.Scoped)
@@ -77,22 +104,36 @@ func confine(dir, library string, args []string) error {
 	if errno != 0 {
 		return fmt.Errorf("confine the engine: %w", errno)
 	}
-	for path, access := range reach(dir, library, write) {
-		if err := allow(int(set), path, access); err != nil {
+	unix.CloseOnExec(int(set))
+	for path, access := range may {
+		if err := allow(int(set), path, access&rules.Handled_access_fs); err != nil {
 			return fmt.Errorf("confine the engine to %s: %w", path, err)
 		}
 	}
-	// The rules bind the thread; the program that it becomes is bound whole.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("confine the engine: %w", err)
 	}
 	if _, _, errno := syscall.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, set, 0, 0); errno != 0 {
 		return fmt.Errorf("confine the engine: %w", errno)
 	}
-	unix.CloseOnExec(int(set))
-	return fmt.Errorf("confine the engine: %w", syscall.Exec("/proc/self/exe", args, os.Environ()))
+	return nil
+}
+
+// ServerReach is what a server of another program may touch: it writes in its
+// own folders, where it makes sockets too, and reads and runs what it consists
+// of.
+func ServerReach(own, runs, reads []string) map[string]uint64 {
+	may := map[string]uint64{"/dev/null": unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE}
+	for _, path := range reads {
+		may[path] = readFiles
+	}
+	for _, path := range runs {
+		may[path] = runFiles
+	}
+	for _, path := range own {
+		may[path] = writing(landlockVersion()) | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK
+	}
+	return may
 }
 
 // reach lists what the engine may touch. Paths that are not there are left out

@@ -1,0 +1,5 @@
+package engine
+
+import "golang.org/x/sys/unix"
+
+const processor = unix.AUDIT_ARCH_X86_64
