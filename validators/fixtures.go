@@ -93,17 +93,8 @@ func (s *Store) AddFixture(ctx context.Context, actor auth.Actor, f File) (Fixtu
 	if err := actor.Require(auth.Configure); err != nil {
 		return Fixture{}, err
 	}
-	if !fixtureName.MatchString(f.Fixture) {
-		return Fixture{}, fault.Say(fault.Invalid, "A fixture's name has small letters, digits, _ and -, 63 at most, and starts with a letter or digit.")
-	}
-	if len(f.Bytes) == 0 || len(f.Bytes) > fixture.MaxFile {
-		return Fixture{}, fault.Say(fault.Invalid, "Send a file of 1 byte to %d MiB.", fixture.MaxFile>>20)
-	}
-	if len([]rune(f.About)) > 300 {
-		return Fixture{}, fault.Say(fault.Invalid, "What a fixture is takes at most 300 letters.")
-	}
-	if f.Format = cmp.Or(f.Format, fixture.FormatOf(f.Name, f.Bytes)); !slices.Contains(fixture.Formats, f.Format) {
-		return Fixture{}, fault.Say(fault.Invalid, "A fixture is a file of one of these kinds: %s.", strings.Join(fixture.Formats, ", "))
+	if err := f.check(); err != nil {
+		return Fixture{}, err
 	}
 	set, err := s.set()
 	if err != nil {
@@ -114,6 +105,24 @@ func (s *Store) AddFixture(ctx context.Context, actor auth.Actor, f File) (Fixtu
 		return Fixture{}, err
 	}
 	return s.keepFixture(ctx, actor, f, content)
+}
+
+// check refuses what is no fixture by its name, its size or its kind, and finds
+// out the kind where it is not said.
+func (f *File) check() error {
+	if !fixtureName.MatchString(f.Fixture) {
+		return fault.Say(fault.Invalid, "A fixture's name has small letters, digits, _ and -, 63 at most, and starts with a letter or digit.")
+	}
+	if len(f.Bytes) == 0 || len(f.Bytes) > fixture.MaxFile {
+		return fault.Say(fault.Invalid, "Send a file of 1 byte to %d MiB.", fixture.MaxFile>>20)
+	}
+	if len([]rune(f.About)) > 300 {
+		return fault.Say(fault.Invalid, "What a fixture is takes at most 300 letters.")
+	}
+	if f.Format = cmp.Or(f.Format, fixture.FormatOf(f.Name, f.Bytes)); !slices.Contains(fixture.Formats, f.Format) {
+		return fault.Say(fault.Invalid, "A fixture is a file of one of these kinds: %s.", strings.Join(fixture.Formats, ", "))
+	}
+	return nil
 }
 
 // readFixture reads a file in the sandbox. What is wrong with it is Invalid.
@@ -172,20 +181,15 @@ func (s *Set) outline(ctx context.Context, dialect, script string) ([]fixture.Pa
 
 // keepFixture writes the next version with its audit entry.
 func (s *Store) keepFixture(ctx context.Context, actor auth.Actor, f File, content fixture.Content) (Fixture, error) {
-	text := content.SQL
-	if content.Kind == fixture.Workbook {
-		cells, err := json.Marshal(workbook{content.Cells, content.Sheets})
-		if err != nil {
-			return Fixture{}, err
-		}
-		text = string(cells)
+	text, hash, err := f.keeps(content)
+	if err != nil {
+		return Fixture{}, err
 	}
 	outline, err := json.Marshal(content.Outline)
 	if err != nil {
 		return Fixture{}, err
 	}
-	sum := sha256.Sum256([]byte(f.Dialect + "\x00" + text))
-	kept := Fixture{Hash: "sha256:" + hex.EncodeToString(sum[:])}
+	kept := Fixture{Hash: hash}
 	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('fixture/' || $1, 0))`, f.Fixture); err != nil {
 			return err
@@ -210,6 +214,20 @@ func (s *Store) keepFixture(ctx context.Context, actor auth.Actor, f File, conte
 			What: fmt.Sprintf("version %d, %s, %d bytes", kept.Version, kept.Format, kept.Bytes), After: kept.Hash})
 	})
 	return kept, err
+}
+
+// keeps is what is kept of a file's content, and its hash.
+func (f File) keeps(content fixture.Content) (text, hash string, err error) {
+	text = content.SQL
+	if content.Kind == fixture.Workbook {
+		cells, err := json.Marshal(workbook{content.Cells, content.Sheets})
+		if err != nil {
+			return "", "", err
+		}
+		text = string(cells)
+	}
+	sum := sha256.Sum256([]byte(f.Dialect + "\x00" + text))
+	return text, "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // Fixtures lists the newest version of each fixture, by name.

@@ -41,8 +41,15 @@ func (s *site) validateAPI(c *fiber.Ctx) error {
 
 const validateSchema = `{"type":"object","required":["artifact"],"properties":{
 	"id":{"type":"string"},"task_class":{"type":"string"},
-	"artifact":{"type":"object","required":["kind"],"properties":{"kind":{"enum":["formula","sql","code","text","tools"]}}},
-	"expected":{"type":"object"}}}`
+	"artifact":{"anyOf":[
+		{"type":"object","required":["kind","formula"],"properties":{"kind":{"const":"formula"},"formula":{"type":"string"},"cell":{"type":"string"},"cells":{"type":"object"},"locale":{"type":"string"},
+			"fixture":{"type":"string","description":"a workbook that was kept, by its name or as name@version"}}},
+		{"type":"object","required":["kind","sql"],"properties":{"kind":{"const":"sql"},"dialect":{"enum":["sqlite","postgres","duckdb","clickhouse"]},"sql":{"type":"string","maxLength":65536},"schema":{"type":"string"},
+			"fixture":{"type":"string","description":"tables that were kept, by their name or as name@version; a schema beside it comes on top"},"database":{"type":"string","description":"another word for fixture"}}},
+		{"type":"object","required":["kind","language","code"],"properties":{"kind":{"const":"code"},"language":{"enum":["python","javascript","go","bash"]},"code":{"type":"string"},"entry_point":{"type":"string"}}},
+		{"type":"object","required":["kind","response"],"properties":{"kind":{"const":"text"},"response":{"type":"string"},"context":{"type":"array","items":{"type":"string"}},"requires_citation":{"type":"boolean"}}},
+		{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","description":"tools, or the kind of a validator the operator brought"}}}]},
+	"expected":{"type":"object","description":"value and tolerance, or error (formula); sql, or rows and ordered (sql); tests, or stdin and stdout (code)"}}}`
 
 const verdictSchema = `{"type":"object","required":["id","validator","version","verdict","reason","message","evidence","input_hash","sandbox","limits","elapsed_ms"],"properties":{
 	"id":{"type":"string"},"validator":{"type":"string"},"version":{"type":"string"},

@@ -10,19 +10,28 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"assay/internal/fault"
 	"assay/validators"
+	"assay/validators/fixture"
 )
 
 var validateCommand = command{
-	name: "validate", usage: "[--validator NAME] FILE", summary: "run validators over JSON Lines, without a database or a server",
+	name: "validate", usage: "[--validator NAME] [--fixture NAME=FILE]... FILE", summary: "run validators over JSON Lines, without a database or a server",
 	detail: `
 FILE has one input a line, {"id", "task_class", "artifact", "expected"}; "-" is
 standard input. Standard output gets one verdict a line, in the same order. The
 artifact's kind chooses the validator unless one is named.
+
+--fixture shop=shop.sqlite gives artifacts that name the fixture "shop" their
+tables or their workbook: a file of SQL statements, a SQLite database, CSV, a
+ZIP of CSV, or XLSX. It can be said several times. A script is for SQLite unless
+its dialect stands before the file: --fixture shop=postgres:shop.sql
 
 Before the first line each validator answers its canaries. One that answers
 wrongly is suspended: it says so and gives no verdict.
@@ -35,6 +44,12 @@ func validate(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("validate", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	name := flags.String("validator", "", "")
+	var files []validators.File
+	flags.Func("fixture", "", func(text string) error {
+		file, err := fixtureFile(text)
+		files = append(files, file)
+		return err
+	})
 	if err := flags.Parse(args); err != nil {
 		return usageError(err.Error())
 	}
@@ -57,7 +72,33 @@ func validate(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	return validateLines(ctx, set, *name, in, os.Stdout, os.Stderr)
+	fixtures, err := set.ReadFixtures(ctx, files)
+	if err != nil {
+		return err
+	}
+	return validateLines(ctx, &bench{set: set, fixtures: fixtures, name: *name, tried: map[string]error{}}, in, os.Stdout, os.Stderr)
+}
+
+// fixtureFile reads NAME=FILE or NAME=DIALECT:FILE.
+func fixtureFile(text string) (validators.File, error) {
+	name, path, found := strings.Cut(text, "=")
+	if !found {
+		return validators.File{}, errors.New("a fixture is NAME=FILE")
+	}
+	f := validators.File{Fixture: name}
+	if said, rest, found := strings.Cut(path, ":"); found && slices.Contains(validators.Dialects(), said) {
+		f.Dialect, path = said, rest
+	}
+	f.Name = filepath.Base(path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return f, err
+	}
+	if info.Size() > fixture.MaxFile {
+		return f, fmt.Errorf("%s has more than %d MiB", f.Name, fixture.MaxFile>>20)
+	}
+	f.Bytes, err = os.ReadFile(path)
+	return f, err
 }
 
 // checked is a line on its way through: its verdict comes out in its turn.
@@ -69,11 +110,10 @@ type checked struct {
 
 // validateLines keeps as many lines under way as there are processors and
 // writes verdicts in the order of the lines.
-func validateLines(ctx context.Context, set *validators.Set, name string, in io.Reader, out, errOut io.Writer) error {
+func validateLines(ctx context.Context, bench *bench, in io.Reader, out, errOut io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	bench := &bench{set: set, name: name, tried: map[string]error{}}
-	if tier, err := set.Capabilities(ctx); err != nil {
+	if tier, err := bench.set.Capabilities(ctx); err != nil {
 		return err
 	} else if len(tier.Missing) > 0 {
 		fmt.Fprintf(errOut, "assay validate: the sandbox is %s\n", tier)
@@ -156,8 +196,9 @@ func eachLine(in io.Reader, each func(number int, text []byte) bool) error {
 
 // bench lets each validator prove itself once, before its first line.
 type bench struct {
-	set  *validators.Set
-	name string // the validator that was asked for; "" goes by kind
+	set      *validators.Set
+	fixtures validators.LocalFixtures
+	name     string // the validator that was asked for; "" goes by kind
 
 	mu    sync.Mutex
 	tried map[string]error
@@ -175,7 +216,7 @@ func (b *bench) check(ctx context.Context, text []byte) ([]byte, error) {
 	if err := b.prove(ctx, v); err != nil {
 		return nil, err
 	}
-	verdict, err := b.set.Check(ctx, v, in)
+	verdict, err := b.set.Check(ctx, v, b.fixtures.With(in))
 	if err != nil {
 		return nil, err
 	}
