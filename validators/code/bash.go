@@ -336,7 +336,7 @@ func (nowhere) Close() error                { return nil }
 type limited struct{ bytes.Buffer }
 
 func (l *limited) Write(p []byte) (int, error) {
-	if room := 1<<20 - l.Len(); len(p) > room {
+	if room := maxPrinted - l.Len(); len(p) > room {
 		l.Buffer.Write(p[:max(room, 0)])
 		return len(p), nil
 	}

@@ -67,6 +67,7 @@ const (
 	ReasonRaised      = "raised"
 	ReasonOutput      = "wrong_output"
 	ReasonExit        = "exit_code"
+	ReasonPrintedMuch = "output_limit"
 	ReasonSyntax      = "syntax_error"
 	ReasonCompile     = "compile_error"
 	ReasonUndefined   = "undefined_name"
@@ -87,6 +88,7 @@ const MaxSource = 256 << 10
 // Limits of what is read and shown.
 const (
 	maxShown   = 2_000
+	maxPrinted = 1 << 20  // what is kept of what a program prints
 	maxFrames  = 64 << 20 // bytes that cross between two guests
 	guestSpace = 256 << 20
 )
@@ -111,6 +113,11 @@ func lineOf(text string, n int) string {
 // comparePrinted holds what was printed against what was wanted: line by line,
 // white space at the ends of lines and empty lines at the end aside.
 func comparePrinted(out Outcome, printed, wanted string) Outcome {
+	if len(printed) >= maxPrinted {
+		out.Verdict, out.Reason, out.Message = inconclusive, ReasonPrintedMuch, fmt.Sprintf("It printed more than %d KiB, of which the beginning is kept.", maxPrinted>>10)
+		out.Evidence.Cut, out.Evidence.Printed = true, clip(printed)
+		return out
+	}
 	got, want := printedLines(printed), printedLines(wanted)
 	for i := range max(len(got), len(want)) {
 		switch {

@@ -273,6 +273,11 @@ func (r goRun) judged(ctx context.Context, out Outcome, said report, code *goGue
 	}
 	if said.word() == "raised" {
 		e.Error = text(said, 1)
+		if strings.Contains(e.Error, "makeslice: len out of range") || strings.Contains(e.Error, "makeslice: cap out of range") {
+			// More than a guest's addresses reach: elsewhere it might have had it.
+			out.Reason, out.Message = ReasonMemory, fmt.Sprintf("It needed more than %d MiB of memory.", guestSpace>>20)
+			return out, false
+		}
 		return r.raised(out, number(said, 3), word), false
 	}
 	e.Error = text(said, 1)

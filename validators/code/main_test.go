@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 
 	"assay/validators/sandbox"
 	"assay/validators/wasm"
@@ -46,6 +47,13 @@ func judgeWithin(t testing.TB, job Job, limits sandbox.Limits) Outcome {
 	out, r, err := l.Judge(context.Background(), box, job, limits)
 	if err != nil {
 		t.Fatal(err)
+	}
+	slack := 3 * time.Second // of a busy machine
+	if *full {
+		slack = time.Second
+	}
+	if limits.Wall > 0 && r.Elapsed > limits.Wall+slack {
+		t.Errorf("%s took %v of %v", job.Language, r.Elapsed, limits.Wall)
 	}
 	if r.End != sandbox.Done {
 		return Outcome{Verdict: inconclusive, Reason: string(r.End), Message: r.Detail}

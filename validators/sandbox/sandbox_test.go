@@ -387,3 +387,25 @@ func TestTheSandboxHoldsWithoutUserNamespaces(t *testing.T) {
 	again(t, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: whole, GidMappings: whole, GidMappingsEnableSetgroups: true},
 		"echo 0 > /proc/sys/user/max_user_namespaces", holdsForAll)
 }
+
+// What a child that waits already is worth.
+func BenchmarkAJob(b *testing.B) {
+	for name, ahead := range map[string]int{"started ahead": 1, "started for it": 0} {
+		b.Run(name, func(b *testing.B) {
+			programs := hostile()
+			for i := range programs {
+				programs[i].Ahead = ahead
+			}
+			s := Open(Config{Programs: programs})
+			defer s.Close()
+			for b.Loop() {
+				b.StopTimer()
+				time.Sleep(30 * time.Millisecond) // as between jobs that do not come all at once
+				b.StartTimer()
+				if r, err := s.Run(context.Background(), Job{Program: "echo"}); err != nil || r.End != Done {
+					b.Fatal(r, err)
+				}
+			}
+		})
+	}
+}
