@@ -107,7 +107,7 @@ var abuse = map[string]map[string]string{
 		"recursion":                "func F() string { return F() + F() }",
 		"a deep value":             "type N struct{ Next *N }\nfunc F() any { var n *N; for range 1000000 { n = &N{n} }; return n }",
 		"its own report":           "import \"unsafe\"\n//go:wasmimport assay send\nfunc send(at unsafe.Pointer, n uint32)\nfunc F() string { m := []byte(\"Rt8:s4:helds0:i1:0i1:0s0:s0:i1:1i1:0\"); send(unsafe.Pointer(&m[0]), uint32(len(m))); for { } }",
-		"an answer nobody asked":   "import \"unsafe\"\n//go:wasmimport assay send\nfunc send(at unsafe.Pointer, n uint32)\nfunc F() string { m := []byte(\"B\\x08gave\\x02\\x0anever\\x00\"); send(unsafe.Pointer(&m[0]), uint32(len(m))); os.Exit(0); return \"\" }",
+		"an answer nobody asked":   "import \"unsafe\"\n//go:wasmimport assay send\nfunc send(at unsafe.Pointer, n uint32)\nfunc F() string { m := []byte(\"B\\x08gave\\x02\\x0aother\\x00\"); send(unsafe.Pointer(&m[0]), uint32(len(m))); os.Exit(0); return \"\" }",
 		"a message without length": "import \"unsafe\"\n//go:wasmimport assay send\nfunc send(at unsafe.Pointer, n uint32)\nfunc F() string { send(nil, 1<<31); return \"\" }",
 		"pokes in memory":          "import \"unsafe\"\nfunc F() string { for p := uintptr(1 << 12); ; p += 8 { *(*uint64)(unsafe.Pointer(p)) = 0x6e65766572 } }",
 		"a tree of types":          "type A [1 << 20]B\ntype B [1 << 20]C\ntype C [1 << 20]int\nfunc F() string { var a A; return fmt.Sprint(a[1]) }",
