@@ -81,16 +81,19 @@ func work(p Program, s setup, in io.Reader, out io.Writer) error {
 	debug.SetMaxStack(int(min(s.Memory/2, 256<<20)))
 	files := Files{}
 	for name, fd := range s.Files {
-		files[name] = os.NewFile(uintptr(fd), name)
+		// One File for a descriptor: a second would close it again, once it was
+		// collected, whatever it had become by then.
+		at := name
+		if name == scratchName {
+			at = s.Scratch
+		}
+		files[name] = os.NewFile(uintptr(fd), at)
 	}
 	if p.Strong {
 		// The rest of this goroutine's life is on this thread, and what it starts.
 		if err := confineStrong(); err != nil {
 			return err
 		}
-	}
-	if s.Scratch != "" {
-		files[scratchName] = os.NewFile(uintptr(s.Files[scratchName]), s.Scratch)
 	}
 	do, err := p.Open(files)
 	if err != nil {
