@@ -212,6 +212,12 @@ func (s *Store) Stranded(ctx context.Context, actor auth.Actor, queue Queue) ([]
 	if err != nil {
 		return nil, err
 	}
+	if someone := slices.ContainsFunc(people, func(p ableHere) bool { return p.present }); !someone {
+		// Nobody is at work: only what nobody could do at all is worth saying.
+		for i := range people {
+			people[i].present = true
+		}
+	}
 	var list []Stranded
 	for language, items := range known.Languages {
 		one := Stranded{Language: language, Items: items}
@@ -267,9 +273,9 @@ func (s *Store) whoLabels(ctx context.Context) ([]ableHere, error) {
 		SELECT p.name, coalesce(w.task_classes, '{}'), coalesce(w.languages, '{}'), seen.at, coalesce(seen.at > now() - $1::interval, false)
 		FROM people p
 		LEFT JOIN labelers w ON w.person_id = p.id
-		LEFT JOIN LATERAL (SELECT max(greatest(s.seen_at, r.reserved_at)) AS at
-			FROM (SELECT max(seen_at) AS seen_at FROM sign_in_sessions WHERE person_id = p.id) AS s
-			CROSS JOIN (SELECT max(reserved_at) AS reserved_at FROM reservations WHERE labeler_id = w.id AND state = 'held') AS r) AS seen ON true
+		LEFT JOIN LATERAL (SELECT greatest(
+			(SELECT max(seen_at) FROM sign_in_sessions WHERE person_id = p.id),
+			(SELECT created_at FROM labels WHERE labeler_id = w.id ORDER BY id DESC LIMIT 1)) AS at) AS seen ON true
 		WHERE p.disabled_at IS NULL AND w.suspended_at IS NULL
 		  AND EXISTS (SELECT FROM person_roles r WHERE r.person_id = p.id AND r.role IN ('labeler', 'reviewer'))
 		ORDER BY seen.at DESC NULLS LAST, p.name`, hereFor)

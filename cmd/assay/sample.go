@@ -62,7 +62,7 @@ func (m *machine) loadSample(ctx context.Context, dir string, out io.Writer) err
 	if err := m.handOffSample(ctx, dir, accounts); err != nil {
 		return err
 	}
-	if err := m.discussSample(ctx, accounts); err != nil {
+	if err := m.discussSample(ctx, traffic, accounts); err != nil {
 		return err
 	}
 	if err := m.rerunSample(ctx, accounts[auth.Engineer][0]); err != nil {
@@ -222,9 +222,7 @@ func (m *machine) labelAs(ctx context.Context, labeler auth.Actor, truth map[str
 		if chance < erring[place%len(erring)] {
 			answer.Label = neighbour[answer.Label]
 		}
-		if answer.Label == "correct" {
-			answer.Correction = ""
-		}
+		explain(&answer, item, known)
 		took := time.Duration(18+chance*55) * time.Second
 		at = at.Add(took + 4*time.Second)
 		given := labeling.Given{At: at, Took: took}
@@ -236,6 +234,34 @@ func (m *machine) labelAs(ctx context.Context, labeler auth.Actor, truth map[str
 		}
 	}
 	return quota, nil
+}
+
+// explain gives a label that finds fault its reason, its span and a note, as a
+// labeler would.
+func explain(answer *labeling.Answer, item labeling.Item, known sample.Truth) {
+	if answer.Label != "partially_correct" && answer.Label != "hallucinated" {
+		answer.Correction = ""
+		return
+	}
+	for _, reason := range known.Reasons {
+		if slices.Contains(item.Queue.Reasons, reason) {
+			answer.Reasons = append(answer.Reasons, reason)
+		}
+	}
+	if len(answer.Reasons) == 0 {
+		answer.Reasons = item.Queue.Reasons[:1]
+	}
+	answer.Note = noted[answer.Label]
+	first, _, found := strings.Cut(item.Snapshot.Response, ". ")
+	if answer.Label == "hallucinated" && found {
+		answer.Spans = []labeling.Span{{Start: 0, End: len([]rune(first)) + 1}}
+	}
+}
+
+// noted is what the sample's labelers write beside a label.
+var noted = map[string]string{
+	"partially_correct": "Usable, but one part of it is not what was asked.",
+	"hallucinated":      "Stated as fact; nothing given to it says so.",
 }
 
 // neighbour is the label that is mistaken for another.

@@ -1,16 +1,30 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
+
+	"github.com/google/uuid"
 
 	"assay/internal/auth"
 	"assay/labeling"
+	"assay/static/sample"
 )
 
-// discussSample freezes a dataset, and lets the engineer object to a label and
-// ask a reviewer about another, so that those pages have something to show.
-func (m *machine) discussSample(ctx context.Context, accounts map[auth.Role][]auth.Actor) error {
+// discussSample freezes a dataset, holds two versions against each other, takes
+// in labels made elsewhere, asks for a reading grant, and lets the engineer
+// object to a label and ask a reviewer about another, so that those pages have
+// something to show.
+func (m *machine) discussSample(ctx context.Context, traffic sample.Traffic, accounts map[auth.Role][]auth.Actor) error {
+	for _, part := range []func(context.Context, sample.Traffic, map[auth.Role][]auth.Actor) error{m.compareSample, m.importSample, m.grantSample} {
+		if err := part(ctx, traffic, accounts); err != nil {
+			return err
+		}
+	}
 	engineer := accounts[auth.Engineer][0]
 	if _, err := m.product.labeling.Freeze(ctx, engineer, "Formula answers, thirty days", labeling.DatasetFilter{Queue: "spreadsheet_formula"}); err != nil {
 		return fmt.Errorf("freeze the sample's dataset: %w", err)
@@ -27,4 +41,98 @@ func (m *machine) discussSample(ctx context.Context, accounts map[auth.Role][]au
 		words = "@" + reviewers[0].Name + ", does the guide count a wrong rounding here?"
 	}
 	return m.product.labeling.Comment(ctx, engineer, records[1].ItemID, words, nil)
+}
+
+// pairsEach is how many pairs each of the sample's comparing labelers reads.
+const pairsEach = 9
+
+// compareSample has two labelers say which of two versions answers formulas
+// better; they prefer what is more right.
+func (m *machine) compareSample(ctx context.Context, traffic sample.Traffic, accounts map[auth.Role][]auth.Actor) error {
+	store, engineer := m.product.labeling, accounts[auth.Engineer][0]
+	one, err := store.Compare(ctx, engineer, "Formulas, 2.1 against 2.2", "spreadsheet_formula", "assist-2.1", "assist-2.2", 2)
+	if err != nil {
+		return fmt.Errorf("compare two versions of the sample: %w", err)
+	}
+	grave := map[string]int{}
+	for _, t := range traffic.Truths {
+		grave[t.EventID] = map[string]int{"partially_correct": 1, "hallucinated": 2}[t.Label]
+	}
+	for _, labeler := range accounts[auth.Labeler][:2] {
+		for range pairsEach {
+			id, err := store.ReservePair(ctx, labeler, one.Slug)
+			if errors.Is(err, labeling.ErrNothingFree) {
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("reserve a pair of the sample: %w", err)
+			}
+			pair, err := store.Pair(ctx, labeler, id)
+			if err != nil {
+				return err
+			}
+			side := "equal"
+			switch left, right := grave[pair.Left.EventID.String()], grave[pair.Right.EventID.String()]; {
+			case left < right:
+				side = "a"
+			case right < left:
+				side = "b"
+			}
+			if err := store.Prefer(ctx, labeler, id, pair.Token, uuid.NewString(), side); err != nil {
+				return fmt.Errorf("compare pair %d of the sample: %w", id, err)
+			}
+		}
+	}
+	return nil
+}
+
+// importedLabels is how many labels of another tool the sample takes in.
+const importedLabels = 12
+
+// importSample takes in what two people said in another tool of the oldest
+// summaries.
+func (m *machine) importSample(ctx context.Context, traffic sample.Traffic, accounts map[auth.Role][]auth.Actor) error {
+	var lines bytes.Buffer
+	encoder := json.NewEncoder(&lines)
+	n := 0
+	for _, t := range traffic.Truths {
+		if t.TaskClass != "summarization" || t.Label == "" || !t.Readable || n == importedLabels {
+			continue
+		}
+		n++
+		for i, name := range []string{"Rosa Lindqvist", "Emeka Obi"} {
+			label := t.Label
+			if n == 5 && i == 1 {
+				label = neighbour[label]
+			}
+			if err := encoder.Encode(map[string]any{"event_id": t.EventID, "label": label, "labeler": name, "labeled_at": t.Time.Add(26 * time.Hour)}); err != nil {
+				return err
+			}
+		}
+	}
+	done, err := m.product.labeling.ImportFile(ctx, accounts[auth.Engineer][0], &lines, labeling.ImportOptions{Format: "jsonl"})
+	if err == nil && len(done.Rejected) > 0 {
+		err = errors.New(done.Rejected[0].Error)
+	}
+	if err != nil {
+		return fmt.Errorf("import labels of the sample: %w", err)
+	}
+	return nil
+}
+
+// grantSample asks that one labeler may read a queue's unredacted text; one of
+// two has agreed.
+func (m *machine) grantSample(ctx context.Context, _ sample.Traffic, accounts map[auth.Role][]auth.Actor) error {
+	store := m.product.labeling
+	engineer, managers := accounts[auth.Engineer][0], accounts[auth.ReleaseManager]
+	err := store.RequestGrant(ctx, engineer, "summarization", "Names were redacted from the sources: whether a summary confuses two people cannot be told without them.",
+		[]int64{accounts[auth.Labeler][0].ID}, time.Now().Add(48*time.Hour))
+	if err != nil {
+		return fmt.Errorf("ask for a reading grant of the sample: %w", err)
+	}
+	grants, err := store.ReadingGrants(ctx, engineer)
+	if err != nil || len(grants) == 0 || len(managers) == 0 {
+		return err
+	}
+	return store.ApproveGrant(ctx, managers[0], grants[0].ID)
 }
