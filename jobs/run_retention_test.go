@@ -56,7 +56,7 @@ func newArchive(t *testing.T) *archive {
 	a.telemetry.Vault = &vault.Vault{DB: a.pool, KEK: keyset}
 	events := telemetry.EventTexts{Store: a.telemetry}
 	a.register = &retention.Register{DB: a.pool, Signing: keys, Clock: now, Sessions: events, Places: []retention.Place{
-		labeling.Texts{Store: a.labeling}, labeling.Files{Store: a.labeling}, validators.Evidence{Store: &validators.Store{DB: a.pool}}, telemetry.Inbox{Store: a.telemetry},
+		labeling.Texts{Store: a.labeling}, labeling.Files{Store: a.labeling}, validators.Evidence{Store: &validators.Store{DB: a.pool}}, telemetry.Inbox{Store: a.telemetry}, telemetry.ConsentLog{Store: a.telemetry},
 		retention.Answers{DB: a.pool}, vault.Payloads{Vault: a.telemetry.Vault},
 	}}
 	terms := telemetry.OpenTerms
@@ -151,6 +151,9 @@ func (a *archive) plant(canary, person, session string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	if _, err := a.telemetry.RecordConsents(ctx, auth.Actor{Kind: auth.Key, ID: 1, Scopes: []auth.Scope{auth.ScopeIngest}}, []byte(fmt.Sprintf(`{"user_id_hash":%q,"action":"given","consent":"full"}`, person))); err != nil {
+		a.t.Fatal(err)
+	}
 	a.exec(`INSERT INTO idempotent_answers (actor_kind, actor_id, key, request_hash, asked_at, status, content_type, body)
 		VALUES ('key', 1, $1, decode(repeat('00', 32), 'hex'), now(), 200, 'application/json', convert_to($2, 'UTF8'))`, session, `{"session_id":"`+session+`","prompt":"`+canary+`"}`)
 }
@@ -162,7 +165,7 @@ func (a *archive) settle() {
 	for _, table := range []string{"events", "event_facts", "verdicts"} {
 		a.change(`ALTER TABLE ` + table + ` DROP PARTITION ID 'none'`) // clears old parts now, not when the engine next wakes
 	}
-	for _, table := range []string{"erasures", "legal_holds", "items", "label_texts", "comment_texts", "dispute_texts", "drafts", "verdict_texts", "dead_letters", "idempotent_answers", "inbox", "vault_payloads", "vault_keys", "exports", "export_parts"} {
+	for _, table := range []string{"erasures", "legal_holds", "items", "label_texts", "comment_texts", "dispute_texts", "drafts", "verdict_texts", "dead_letters", "idempotent_answers", "inbox", "vault_payloads", "vault_keys", "exports", "export_parts", "consent_log"} {
 		if _, err := a.owner.Exec(a.t.Context(), `VACUUM FULL `+table); err != nil {
 			a.t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,6 +73,11 @@ func (s *Store) RecordConsents(ctx context.Context, actor auth.Actor, body []byt
 	if err != nil {
 		return ConsentReceipt{}, err
 	}
+	// An entry of the audit stays for ever, so it never has the name.
+	salt, err := consentSalt(ctx, s.DB)
+	if err != nil {
+		return ConsentReceipt{}, unavailable("record consents", err)
+	}
 	var receipt ConsentReceipt
 	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		// In one order after the other, so that who has seen the last has seen all.
@@ -93,7 +99,7 @@ func (s *Store) RecordConsents(ctx context.Context, actor auth.Actor, body []byt
 			}
 			receipt.Recorded++
 			err = audit.Record(ctx, tx, audit.Entry{
-				Actor: actor, Action: "consent." + c.Action, Object: "consent/" + cmp.Or(c.ConsentID, c.UserIDHash), What: c.Dialog + ": " + string(c.Consent), After: c,
+				Actor: actor, Action: "consent." + c.Action, Object: "consent/" + cmp.Or(c.ConsentID, erasedName(salt, c.UserIDHash)), What: c.Dialog + ": " + string(c.Consent), After: c,
 			})
 			if err != nil {
 				return err
@@ -177,6 +183,7 @@ type limits struct {
 	until   time.Time
 	persons map[string]Consent
 	dialogs map[string]Consent
+	salt    string // of erased names; read when there is one
 }
 
 // limitsRemembered is how long another process's entry may go unseen.
@@ -208,14 +215,19 @@ func (l *limits) refresh(ctx context.Context, db postgres.DB) error {
 	}
 	var person, dialog string
 	var consent Consent
+	erased := false
 	_, err = pgx.ForEachRow(rows, []any{&l.through, &person, &dialog, &consent}, func() error {
 		if person != "" {
 			l.persons[person] = consent
 		} else {
 			l.dialogs[dialog] = consent
 		}
+		erased = erased || strings.HasPrefix(person, erasedPrefix)
 		return nil
 	})
+	if err == nil && erased && l.salt == "" {
+		l.salt, err = consentSalt(ctx, db)
+	}
 	if err == nil {
 		l.until = time.Now().Add(limitsRemembered)
 	}
@@ -237,6 +249,9 @@ func (l *limits) most(r *row) Consent {
 	}
 	if r.UserIDHash != nil {
 		limit, said := l.persons[*r.UserIDHash]
+		if !said && l.salt != "" { // what they withdrew before they were erased
+			limit, said = l.persons[erasedName(l.salt, *r.UserIDHash)]
+		}
 		lower(limit, said)
 	}
 	if r.ConsentID != "" {
@@ -272,14 +287,19 @@ func (s *Store) Consents(ctx context.Context, actor auth.Actor, f ConsentFilter,
 		return ConsentPage{}, fault.Say(fault.Denied, "This needs the role auditor.")
 	}
 	limit = min(max(limit, 1), 200)
+	salt, err := consentSalt(ctx, s.DB)
+	if err != nil {
+		return ConsentPage{}, err
+	}
+	erased := erasedName(salt, f.Person)
 	const where = `
 		FROM consent_log
-		WHERE ($1 = '' OR user_id_hash = $1 OR consent_id = $1) AND ($2 = '' OR action = $2) AND ($3 = '' OR dialog = $3)`
+		WHERE ($1 = '' OR user_id_hash IN ($1, $4) OR consent_id = $1) AND ($2 = '' OR action = $2) AND ($3 = '' OR dialog = $3)`
 	rows, err := s.DB.Query(ctx, `
 		SELECT id, user_id_hash, consent_id, action, consent, dialog, said_at, recorded_at, recorded_by`+where+`
-		  AND ($4 = 0 OR id < $4)
+		  AND ($5 = 0 OR id < $5)
 		ORDER BY id DESC
-		LIMIT $5`, f.Person, f.Action, f.Dialog, before, limit+1)
+		LIMIT $6`, f.Person, f.Action, f.Dialog, erased, before, limit+1)
 	if err != nil {
 		return ConsentPage{}, err
 	}
@@ -291,6 +311,6 @@ func (s *Store) Consents(ctx context.Context, actor auth.Actor, f ConsentFilter,
 	if page.Consents = append(page.Consents, list...); len(list) > limit {
 		page.Consents, page.Older = page.Consents[:limit], list[limit-1].ID
 	}
-	err = s.DB.QueryRow(ctx, `SELECT count(*)`+where, f.Person, f.Action, f.Dialog).Scan(&page.Total)
+	err = s.DB.QueryRow(ctx, `SELECT count(*)`+where, f.Person, f.Action, f.Dialog, erased).Scan(&page.Total)
 	return page, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"assay/internal/auth"
 	"assay/internal/fault"
+	"assay/internal/retention"
 )
 
 var auditor = auth.Actor{Kind: auth.Person, ID: 9, Name: "Auditor", Roles: []auth.Role{auth.Auditor}}
@@ -91,6 +92,43 @@ func TestWhatAPersonWithdrewIsNotKept(t *testing.T) {
 		`{"consent_id":"c","action":"given","consent":"full","at":"tomorrow"}`, `{"consent_id":"c","action":"given","consent":"full","at":"2027-11-19T10:00:00Z"}`, `{"consent_id":"c\u0000","action":"given","consent":"full"}`} {
 		if _, err := s.RecordConsents(ctx, sender, []byte(bad)); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// The entry stays, the name goes; and what was withdrawn still holds, also for
+// a process that starts later.
+func TestAnErasedPersonHasNoNameInTheConsentLog(t *testing.T) {
+	ctx := context.Background()
+	s := newStore(t)
+	const name = "u:sha256:99b5aa"
+	if _, err := s.RecordConsents(ctx, sender, []byte(`{"user_id_hash":"`+name+`","action":"withdrawn","at":"2026-11-20T10:00:00Z"}`)); err != nil {
+		t.Fatal(err)
+	}
+	log, person := ConsentLog{s}, retention.Person{Hash: name}
+	if n, err := log.Count(ctx, person); err != nil || n != 1 {
+		t.Fatalf("want one entry with the name, got %d, %v", n, err)
+	}
+	for want := int64(1); want >= 0; want-- {
+		if n, err := log.Erase(ctx, product, person); err != nil || n != want {
+			t.Errorf("want %d, got %d, %v", want, n, err)
+		}
+	}
+	var names int
+	err := s.DB.QueryRow(ctx, `SELECT (SELECT count(*) FROM consent_log l WHERE strpos(l::text, $1) > 0) + (SELECT count(*) FROM audit_entries e WHERE strpos(e::text, $1) > 0)`, name).Scan(&names)
+	if err != nil || names != 0 {
+		t.Errorf("the name stands in %d rows, %v", names, err)
+	}
+	page, err := s.Consents(ctx, auditor, ConsentFilter{Person: name}, 0, 10)
+	if err != nil || page.Total != 1 || page.Consents[0].Action != "withdrawn" || !strings.HasPrefix(page.Consents[0].UserIDHash, "erased:") {
+		t.Errorf("whoever knows the name finds what was said: %+v, %v", page, err)
+	}
+	later := &Store{DB: s.DB, Clickhouse: s.Clickhouse, Clock: s.Clock}
+	for i, store := range []*Store{s, later} {
+		session := []string{"same", "later"}[i]
+		land(t, store, answer(session, noon, `,"response":"Two.","user_id_hash":"`+name+`"`))
+		if d, err := s.Session(ctx, engineer, session, SessionView{}); err != nil || d.Consent != ConsentAggregate || d.HasText {
+			t.Errorf("%s process: %s, %v", session, d.Consent, err)
 		}
 	}
 }

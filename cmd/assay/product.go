@@ -149,7 +149,7 @@ func (p *product) build(keysDir string) error {
 	p.labeling.RawText = p.telemetry.OpenGranted
 	p.telemetry.LabelsOpen = p.labeling.LabelsOpen
 	p.retention = &retention.Register{DB: p.pool, Signing: p.signing, Jobs: inserter, Sessions: telemetry.EventTexts{Store: p.telemetry}, Places: []retention.Place{
-		labeling.Texts{Store: p.labeling}, labeling.Files{Store: p.labeling}, validators.Evidence{Store: p.validators}, telemetry.Inbox{Store: p.telemetry},
+		labeling.Texts{Store: p.labeling}, labeling.Files{Store: p.labeling}, validators.Evidence{Store: p.validators}, telemetry.Inbox{Store: p.telemetry}, telemetry.ConsentLog{Store: p.telemetry},
 		retention.Answers{DB: p.pool}, vault.Payloads{Vault: p.vault},
 	}}
 	p.eval = &eval.Store{DB: p.pool, Traces: p.telemetry, Labels: p.labeling, Agreement: p.labeling, Signing: p.signing}

@@ -19,8 +19,10 @@
 //     erased. An erasure of a person under a hold is refused, not half done.
 //   - A session is erased whole. What the assistant answered repeats what the
 //     person wrote, and so does what a tool was called with.
-//   - What a person consented to stays in the consent log, by the hash and
-//     without text: it is the record that the rest was kept lawfully.
+//   - What a person consented to stays in the consent log, as the record that
+//     the rest was kept lawfully; the name their events carried becomes a hash
+//     under a salt of the installation. Whoever knows the name can still ask,
+//     and what was withdrawn holds for what comes later.
 //   - What is counted stays: rows without text and without a person, labels,
 //     verdicts, probabilities. So no rate changes when a text goes.
 //   - The proof counts what is left by asking the places again, and says so;
