@@ -9,6 +9,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"assay/internal/auth"
+	"assay/internal/fault"
 	"assay/telemetry"
 	"assay/validators"
 )
@@ -114,8 +115,8 @@ func (w *validateResponses) judge(ctx context.Context, name string, until time.T
 	for time.Now().Before(until) {
 		done, err := w.validators.Batch(ctx, auth.Product(), name, w.read)
 		var suspended validators.Suspended
-		if errors.As(err, &suspended) {
-			return nil
+		if errors.As(err, &suspended) || fault.Of(err) == fault.Unavailable {
+			return nil // what waits, waits on
 		}
 		if err != nil || done.Taken == 0 || done.Troubled > 0 {
 			return err

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"assay/internal/auth"
+	"assay/internal/fault"
 	"assay/internal/postgres"
 )
 
@@ -57,7 +58,7 @@ func (s *Store) Ask(ctx context.Context, actor auth.Actor, cause Cause, subjects
 	}
 	return s.ask(ctx, cause, subjects, func(subject Subject) []Validator {
 		return slices.DeleteFunc(slices.Clone(serving), func(v Validator) bool {
-			return !v.wants(subject) || cause == OnArrival && !settings[v.Name].arrives(subject)
+			return !v.wants(subject) || cause == OnArrival && !settings[v.Name].arrives(v, subject)
 		})
 	})
 }
@@ -177,7 +178,7 @@ func (s *Store) Batch(ctx context.Context, actor auth.Actor, name string, read R
 	}
 	b := &batch{store: s, validator: v, done: Batched{Taken: len(held)}}
 	defer b.renew(ctx, held)()
-	if b.round, err = s.vouch(ctx, v, 0); err != nil {
+	if b.round, err = s.vouch(ctx, v, v.VouchedFor); err != nil {
 		s.letGo(ctx, held)
 		return b.done, err
 	}
@@ -328,6 +329,9 @@ func (b *batch) judgeOne(ctx context.Context, c check, inputs map[uuid.UUID]Inpu
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if b.validator.Remote && fault.Of(err) == fault.Unavailable {
+		return err // it is away: what waits is taken up when the hold ends
+	}
 	if err != nil {
 		b.count(func(d *Batched) { d.Troubled++ })
 		return b.store.trouble(ctx, c, err)
@@ -338,7 +342,7 @@ func (b *batch) judgeOne(ctx context.Context, c check, inputs map[uuid.UUID]Inpu
 			d.Kept++
 		}
 	})
-	return b.store.record(ctx, c, verdict, keptFrom, b.round)
+	return b.store.record(ctx, c, verdict, keptFrom, b.round, b.validator.Shadow)
 }
 
 func (b *batch) count(add func(*Batched)) {
@@ -392,7 +396,7 @@ func (s *Store) trouble(ctx context.Context, c check, cause error) error {
 
 // record writes the verdict, its outbox row and its job, and ends the check,
 // in one transaction.
-func (s *Store) record(ctx context.Context, c check, v Verdict, keptFrom *int64, round int64) error {
+func (s *Store) record(ctx context.Context, c check, v Verdict, keptFrom *int64, round int64, shadow bool) error {
 	limits, err := json.Marshal(v.Limits)
 	if err != nil {
 		return err
@@ -401,8 +405,8 @@ func (s *Store) record(ctx context.Context, c check, v Verdict, keptFrom *int64,
 		var id int64
 		err := tx.QueryRow(ctx, `
 			INSERT INTO verdicts (event_id, session_id, task_class, model_version, validator, version, verdict, reason,
-			                      input_hash, sandbox, limits, elapsed_ms, kept_from, round_id, cause, asked_at, rerun_id)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::bigint, nullif($14, 0), $15, $16,
+			                      input_hash, sandbox, limits, elapsed_ms, kept_from, round_id, cause, asked_at, shadow, rerun_id)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::bigint, nullif($14, 0), $15, $16, $18,
 			       (SELECT rerun_id FROM checks WHERE id = $17)
 			WHERE $13::bigint IS NULL OR NOT EXISTS ( -- it stands already
 				SELECT FROM (
@@ -412,10 +416,10 @@ func (s *Store) record(ctx context.Context, c check, v Verdict, keptFrom *int64,
 			)
 			ON CONFLICT ON CONSTRAINT verdicts_once DO NOTHING
 			RETURNING id`, c.EventID, c.SessionID, c.TaskClass, c.ModelVersion, v.Validator, v.Version, v.Verdict, v.Reason,
-			v.InputHash, v.Sandbox, limits, v.ElapsedMS, keptFrom, round, c.Cause, c.AskedAt, c.ID).Scan(&id)
+			v.InputHash, v.Sandbox, limits, v.ElapsedMS, keptFrom, round, c.Cause, c.AskedAt, c.ID, shadow).Scan(&id)
 		switch {
 		case err == nil:
-			err = s.recordTexts(ctx, tx, id, v)
+			err = s.recordTexts(ctx, tx, id, v, shadow)
 		case errors.Is(err, pgx.ErrNoRows):
 			err = tx.QueryRow(ctx, `
 				SELECT max(id) FROM verdicts
@@ -432,8 +436,8 @@ func (s *Store) record(ctx context.Context, c check, v Verdict, keptFrom *int64,
 	})
 }
 
-func (s *Store) recordTexts(ctx context.Context, tx pgx.Tx, id int64, v Verdict) error {
-	if _, err := tx.Exec(ctx, `INSERT INTO verdict_texts (verdict_id, message, evidence) VALUES ($1, $2, $3)`, id, v.Message, string(v.Evidence)); err != nil {
+func (s *Store) recordTexts(ctx context.Context, tx pgx.Tx, id int64, v Verdict, shadow bool) error {
+	if _, err := tx.Exec(ctx, `INSERT INTO verdict_texts (verdict_id, message, evidence) VALUES ($1, $2, $3)`, id, v.Message, string(v.Evidence)); err != nil || shadow {
 		return err
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO verdict_outbox (verdict_id) VALUES ($1)`, id)

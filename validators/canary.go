@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"assay/internal/fault"
 )
 
 // Canary is an input whose verdict is known: right, wrong or abusive.
@@ -59,7 +61,7 @@ func (r Round) Wrong() (Tried, bool) {
 
 // TryCanaries asks the validator what is known. A sandbox that cannot run
 // answers wrongly: a validator that cannot be tried is not to be believed. Its
-// error is the end of ctx alone.
+// error is the end of ctx, or something outside that is away.
 func (s *Set) TryCanaries(ctx context.Context, v Validator) (Round, error) {
 	round := Round{Validator: v.Name, Version: v.Version, At: time.Now().UTC()}
 	for _, c := range v.Canaries {
@@ -68,6 +70,9 @@ func (s *Set) TryCanaries(ctx context.Context, v Validator) (Round, error) {
 		verdict, err := s.Check(ctx, v, in)
 		if ctx.Err() != nil {
 			return round, ctx.Err()
+		}
+		if v.Remote && fault.Of(err) == fault.Unavailable {
+			return round, err
 		}
 		if err != nil {
 			t.Got, t.Reason = "error", plain(err.Error(), 200)

@@ -28,10 +28,11 @@ type Setting struct {
 }
 
 // arrives reports whether an arriving response is looked at. The zero Setting
-// is that of a validator nobody has set: it looks at everything.
-func (t Setting) arrives(subject Subject) bool {
+// is that of a validator nobody has set: it looks at everything, unless it asks
+// something outside.
+func (t Setting) arrives(v Validator, subject Subject) bool {
 	if t.Validator == "" {
-		return true
+		return !v.Remote
 	}
 	return t.OnArrival && (len(t.TaskClasses) == 0 || slices.Contains(t.TaskClasses, subject.TaskClass))
 }
@@ -58,7 +59,7 @@ func (s *Store) SettingOf(ctx context.Context, actor auth.Actor, name string) (S
 	if t, ok := of[name]; ok || err != nil {
 		return t, err
 	}
-	return Setting{Validator: name, OnArrival: true}, nil
+	return Setting{Validator: name, OnArrival: name != judgeName}, nil
 }
 
 // SetArrival says whether a validator looks at what arrives from now on.

@@ -46,7 +46,8 @@ func (s *Store) Serving(ctx context.Context) ([]Validator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(set.All(), own...), nil
+	judges, err := s.judgeServing(ctx)
+	return append(append(set.All(), judges...), own...), err
 }
 
 // serving returns the validator of that name, among those that judge now.

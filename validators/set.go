@@ -25,7 +25,12 @@ type Validator struct {
 	Kinds   []string
 	Scope   Scope // of those that read whole responses
 	Own     bool  // the operator's
-	Limits  sandbox.Limits
+	Remote  bool  // it asks something outside: its being away says nothing of it
+	Shadow  bool  // what it says stands beside labels and reaches nobody else
+	// VouchedFor is how long its canaries are believed; 0 tries them before each
+	// batch.
+	VouchedFor time.Duration
+	Limits     sandbox.Limits
 	// Canaries are inputs whose verdict is known. All are tried before a batch.
 	Canaries []Canary
 

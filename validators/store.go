@@ -31,6 +31,7 @@ type Store struct {
 	Set   *Set             // nil: verdicts are read, none is made
 	Jobs  Inserter         // nil: no jobs follow
 	Clock func() time.Time // nil: time.Now
+	Judge *Judging         // nil: no language model is asked
 }
 
 // Validated is the job that follows verdicts; its kind is never renamed.
@@ -101,7 +102,7 @@ func latest(ctx context.Context, db postgres.DB, eventIDs []uuid.UUID) (map[uuid
 		SELECT DISTINCT ON (v.event_id, v.validator)`+verdictColumns+`
 		FROM verdicts v
 		LEFT JOIN verdict_texts t ON t.verdict_id = v.id
-		WHERE v.event_id = ANY($1)
+		WHERE v.event_id = ANY($1) AND NOT v.shadow
 		ORDER BY v.event_id, v.validator, v.id DESC`, eventIDs)
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[verdictRow])
 	if err != nil {

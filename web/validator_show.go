@@ -34,6 +34,7 @@ type validatorPage struct {
 	CanariesNote string
 	CanariesFoot templ.Component
 	Work         workPart
+	Judge        *judgePart     // nil: it is no language model
 	Silence      *suspendedPart // nil: it never was suspended
 }
 
@@ -53,6 +54,9 @@ func (s *site) validatorShow(c *fiber.Ctx) error {
 	}
 	p := buildValidator(card, against[card.Name+" "+card.Version], s.now())
 	if p.Work, err = s.work(ctx, actor, card.Name); err != nil {
+		return err
+	}
+	if p.Judge, err = s.judge(ctx, actor, card.Name); err != nil {
 		return err
 	}
 	if p.Silence, err = s.suspension(ctx, actor, card, s.now()); err != nil {

@@ -177,6 +177,7 @@ func routes() []route {
 		{"PUT", "/v1/fixtures/:fixture", may(auth.Configure), (*site).fixturePutAPI},
 		{"GET", "/validators/:validator", may(auth.SeeMeasures).personOnly(), (*site).validatorShow},
 		{"GET", "/validators/:validator/cases", may(auth.SeeMeasures).personOnly(), (*site).casesShow},
+		{"POST", "/validators/judge/count", may(auth.Configure).personOnly(), (*site).judgeCount},
 		{"POST", "/validators/:validator/lift", may(auth.Configure).personOnly(), (*site).validatorLift},
 		{"POST", "/validators/:validator/arrival", may(auth.Configure).personOnly(), (*site).arrivalSet},
 		{"POST", "/validators/:validator/schedules", may(auth.Configure).personOnly(), (*site).scheduleAdd},

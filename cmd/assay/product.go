@@ -142,6 +142,9 @@ func (p *product) build(keysDir string) error {
 	p.labeling = &labeling.Store{DB: p.pool, Jobs: inserter, Telemetry: p.telemetry}
 	p.validators = &validators.Store{DB: p.pool, Jobs: inserter}
 	p.validators.Set, p.sandbox = validators.OpenStrong(dialectEngines(), env("ASSAY_STRONG_TIER") == "on")
+	if p.validators.Judge, err = judging(); err != nil {
+		return err
+	}
 	p.labeling.Verdicts = p.verdictsSeen
 	p.telemetry.Visible = p.labeling.Visible
 	p.telemetry.VisibleSessions = p.labeling.VisibleSessions
