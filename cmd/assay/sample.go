@@ -168,7 +168,7 @@ func (m *machine) labelSample(ctx context.Context, traffic sample.Traffic, candi
 		if total += n; err != nil {
 			return total, err
 		}
-		if i%4 == 3 && i < len(days)-6 { // what the last days left is there to be decided
+		if i%4 == 3 && i < len(days)-14 { // what the last days left is there to be decided
 			if err := m.reviewSample(ctx, truth, accounts[auth.Reviewer][0]); err != nil {
 				return total, err
 			}
