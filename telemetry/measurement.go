@@ -257,44 +257,6 @@ func (s *Store) distributions(ctx context.Context, f MetricFilter, measures ...m
 	return all, nil
 }
 
-// distributionsOf is the same for measures of one kind of event, in one pass:
-// where the test is dear, as that for a call is, it is asked once an event.
-func (s *Store) distributionsOf(ctx context.Context, f MetricFilter, test string, values ...string) (map[Group]*sides[[]Distribution], error) {
-	where, args := f.where()
-	var pairs []string
-	for i, value := range values {
-		pairs = append(pairs, fmt.Sprintf("(toUInt8(%d), toInt64(%s))", i, value))
-	}
-	all := map[Group]*sides[[]Distribution]{}
-	err := s.eachRow(ctx, func(scan func(...any) error) error {
-		var g Group
-		var now, measure uint8
-		var value []int64
-		var count []uint64
-		if err := scan(&g[0], &g[1], &g[2], &g[3], &g[4], &g[5], &now, &measure, &value, &count); err != nil {
-			return err
-		}
-		if all[g] == nil {
-			all[g] = &sides[[]Distribution]{make([]Distribution, len(values)), make([]Distribution, len(values))}
-		}
-		(*all[g].of(now))[measure] = distributionOf(value, count)
-		return nil
-	}, `
-		SELECT `+f.group()+`, now, measure, groupArray(value), groupArray(n)
-		FROM (
-			SELECT `+f.names()+`now, pair.1 AS measure, assumeNotNull(pair.2) AS value, count() AS n
-			FROM (
-				SELECT `+f.keys()+`effective_time >= ? AS now, arrayJoin([`+strings.Join(pairs, ", ")+`]) AS pair
-				FROM `+allFacts+`
-				WHERE `+where+` AND `+test+`)
-			WHERE pair.2 IS NOT NULL
-			GROUP BY `+f.names()+`now, measure, value)
-		GROUP BY `+f.names()+`now, measure
-		ORDER BY sum(n) DESC
-		LIMIT ?`, append(append([]any{f.Window.From}, args...), 4*len(values)*maxGroups)...)
-	return all, err
-}
-
 // sorted orders groups: by task class, then by what is next, the empty last;
 // at most maxGroups of those with something in the window.
 func sorted[T any](all map[Group]T, count func(T) int64) []Group {
@@ -397,7 +359,7 @@ func (s *Store) TokenRows(ctx context.Context, actor auth.Actor, f MetricFilter)
 	if err != nil {
 		return nil, err
 	}
-	sizes, err := s.distributionsOf(ctx, f, hasTokens, inputCount, "output_tokens", "if("+speedMeasure.test+", "+speedMeasure.value+", NULL)", "cached_input_tokens")
+	sizes, err := s.distributions(ctx, f, measure{hasTokens, inputCount}, measure{hasTokens, "output_tokens"}, speedMeasure, measure{hasTokens, "cached_input_tokens"})
 	if err != nil {
 		return nil, err
 	}
