@@ -504,7 +504,9 @@ func rateRow(r eval.Rates, row eval.Rate, estimator eval.Estimator) fiber.Map {
 		e = row.Raw
 	}
 	link := rateAddress(r)
-	link.Set("by", "task_class,model_version")
+	if r.Filter.ByTaskClass || r.Filter.ByModel { // one line of the page, and what it is made of
+		link.Set("by", "task_class,model_version")
+	}
 	out := fiber.Map{
 		"estimate": nil, "low": e.Low, "high": e.High, "level": e.Level, "numerator": e.Numerator, "denominator": e.Denominator,
 		"labeled": row.Labels, "cannot_tell": row.CannotTell, "population": row.Responses, "readable": row.Readable,
