@@ -47,11 +47,11 @@ func (u usageError) Error() string { return string(u) }
 const garbage = 200
 
 func main() {
+	embedded.Main()   // the hidden engine process, when that is what we were started as
+	validators.Main() // likewise a sandbox's child
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
-	embedded.Main()   // the hidden engine process, when that is what we were started as
-	validators.Main() // likewise a sandbox's child
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
