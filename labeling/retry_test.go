@@ -25,7 +25,9 @@ func TestAVersionAndItsFileSurviveAKillHalfWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, _, _ = s.Dataset(t.Context(), engineer, "whole")
+	if whole, _, err = s.Dataset(t.Context(), engineer, "whole"); err != nil {
+		t.Fatal(err)
+	}
 
 	killed := func(sql string, id int64, work func(ctx context.Context) error) int64 {
 		t.Helper()
@@ -118,7 +120,9 @@ func TestWhatFailedSaysWhyAndIsTriedAgain(t *testing.T) {
 	if err := s.FailVersion(t.Context(), auth.Product(), d.Newest.ID, "the disk is full."); err != nil {
 		t.Fatal(err)
 	}
-	d, _, _ = s.Dataset(t.Context(), engineer, "kept")
+	if d, _, err = s.Dataset(t.Context(), engineer, "kept"); err != nil {
+		t.Fatal(err)
+	}
 	if d.Newest.State != "failed" || d.Newest.FailedWhy != "the disk is full." {
 		t.Errorf("got %+v", d.Newest)
 	}

@@ -16,7 +16,7 @@ func TestWhatAnEventDoesNotSayOfItsImpactItsClassAndActionSay(t *testing.T) {
 		{TaskClass: "payments", Impact: 5, Reason: "money"},
 		{TaskClass: "payments", ActionType: "read", Impact: 2, Reason: "only looks"},
 		{ActionType: "send", Impact: 3, Reason: "all mail is reviewed"},
-		{TaskClass: "payments", ActionType: "write", Impact: 4, Reason: "for now"},
+		{TaskClass: "payments", ActionType: "write", Impact: 4, Reason: "a wrong transfer cannot be called back"},
 		{TaskClass: "payments", ActionType: "write", Impact: 0, Reason: "as the class"},
 	} {
 		if err := s.SetImpact(ctx, engineer, d); err != nil {

@@ -225,6 +225,17 @@ var (
 	tooLarge        = regexp.MustCompile(`maximum supported string size|string of size`)
 )
 
+// names are how the engine complains of one, the first that fits.
+var names = []struct {
+	kind  string
+	words *regexp.Regexp
+}{
+	{query.FindAmbiguous, ambiguous},
+	{query.FindColumn, missingColumn},
+	{query.FindTable, missingTable},
+	{query.FindFunction, missingFunction},
+}
+
 // explain reads what the engine said.
 func (s *said) explain(r *query.Refusal, takes time.Duration) {
 	var c complaint
@@ -240,14 +251,6 @@ func (s *said) explain(r *query.Refusal, takes time.Duration) {
 		r.Kind, r.Words = query.ReasonTime, fmt.Sprint(takes)
 		return
 	}
-	named := func(kind string, words *regexp.Regexp) bool {
-		m := words.FindStringSubmatch(c.Message)
-		if m == nil {
-			return false
-		}
-		r.Kind, r.Name = kind, strings.Trim(strings.Join(m[1:], "."), ".")
-		return true
-	}
 	switch c.Type {
 	case "Out of Memory":
 		r.Kind = query.ReasonMemory
@@ -256,7 +259,12 @@ func (s *said) explain(r *query.Refusal, takes time.Duration) {
 	case "Parser":
 		r.Kind = query.FindSyntax
 	case "Catalog", "Binder":
-		_ = named(query.FindAmbiguous, ambiguous) || named(query.FindColumn, missingColumn) || named(query.FindTable, missingTable) || named(query.FindFunction, missingFunction)
+		for _, name := range names {
+			if m := name.words.FindStringSubmatch(c.Message); m != nil {
+				r.Kind, r.Name = name.kind, strings.Trim(strings.Join(m[1:], "."), ".")
+				break
+			}
+		}
 	case "INTERNAL", "FATAL":
 		r.Kind = query.ReasonEngine
 	}
