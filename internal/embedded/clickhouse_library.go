@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"assay/internal/embedded/engine"
+	"assay/internal/confine"
 	"assay/internal/fault"
 )
 
@@ -74,4 +74,4 @@ func isFile(path string) bool {
 // ClickhouseIsConfined reports whether this kernel keeps the engine process
 // inside its own folder and off the network, beside what the engine itself
 // allows.
-func ClickhouseIsConfined() bool { return engine.Confinable() }
+func ClickhouseIsConfined() bool { return confine.LandlockVersion() > 0 }

@@ -623,7 +623,7 @@ func TestSQLStaysInsideItsDatabases(t *testing.T) {
 }
 
 func TestTheKernelKeepsTheEngineInItsFolder(t *testing.T) {
-	if !engine.Confinable() {
+	if !ClickhouseIsConfined() {
 		t.Skip("this kernel has no Landlock")
 	}
 	pid := running(t).PID()

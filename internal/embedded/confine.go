@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"assay/internal/embedded/engine"
+	"assay/internal/confine"
 )
 
 // ServersHeldBy says what the kernel holds back of the servers that run what a
@@ -15,10 +15,10 @@ import (
 // the validators.
 func ServersHeldBy() string {
 	var held []string
-	if engine.Confinable() {
+	if confine.LandlockVersion() > 0 {
 		held = append(held, "Landlock (own folder, no TCP)")
 	}
-	if engine.Filterable() {
+	if confine.Filterable() {
 		held = append(held, "a filter of dangerous calls")
 	}
 	if len(held) == 0 {
@@ -40,11 +40,20 @@ func (p *Postgres) confine() error {
 	reads := []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/usr/share/locale", "/etc/ssl",
 		"/dev/urandom", "/proc/meminfo", "/sys/devices/system"}
 	shares, _ := filepath.Glob("/usr/share/postgresql*")
-	may := engine.ServerReach([]string{p.data, p.socket}, runs, append(reads, shares...))
-	if err := engine.ConfineThread(may); err != nil && !errors.Is(err, engine.ErrUnconfined) {
+	may := map[string]uint64{"/dev/null": confine.Device}
+	for _, path := range append(reads, shares...) {
+		may[path] = confine.ReadFiles
+	}
+	for _, path := range runs {
+		may[path] = confine.RunFiles
+	}
+	for _, path := range []string{p.data, p.socket} {
+		may[path] = confine.OwnFolder | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK
+	}
+	if err := confine.Landlock(may); err != nil && !errors.Is(err, confine.ErrNoLandlock) {
 		return err
 	}
-	if err := engine.FilterThread(true); err != nil && !errors.Is(err, engine.ErrUnfiltered) {
+	if err := confine.Server(true); err != nil && !errors.Is(err, confine.ErrNoSeccomp) {
 		return err
 	}
 	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"assay/internal/confine"
 )
 
 // childArgument is the hidden first argument that makes this program a child.
@@ -110,7 +112,7 @@ func work(p Program, s setup, in io.Reader, out io.Writer) error {
 	if !slices.Contains(s.Without, Seccomp) {
 		err = lockDown(s.calls(p))
 	}
-	if err != nil && !errors.Is(err, errNoSeccomp) {
+	if err != nil && !errors.Is(err, confine.ErrNoSeccomp) {
 		return err
 	}
 	hello, _ := json.Marshal(ready{Seccomp: err == nil})

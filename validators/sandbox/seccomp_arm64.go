@@ -2,8 +2,6 @@ package sandbox
 
 import "golang.org/x/sys/unix"
 
-const auditArch = unix.AUDIT_ARCH_AARCH64
-
 // allowedCalls are the calls that need no look at their arguments.
 var allowedCalls = commonCalls
 

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"assay/internal/confine"
 )
 
 // starter starts children from one thread that is confined by Landlock, which
@@ -35,9 +37,9 @@ func (s *starter) begin() {
 		confined := make(chan struct{})
 		go func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-			s.landlock = landlockVersion()
+			s.landlock = confine.LandlockVersion()
 			if s.landlock > 0 && !s.bare {
-				s.trouble = confineThread(s.landlock, s.reach())
+				s.trouble = confine.Landlock(s.reach())
 			}
 			close(confined)
 			for act := range s.asked {
@@ -52,9 +54,9 @@ func (s *starter) begin() {
 // libraries it was loaded with, each file by itself, and the folders it was
 // told. The filter then takes away opening altogether.
 func (s *starter) reach() map[string]uint64 {
-	may := map[string]uint64{"/proc/self/exe": mayRun, "/etc/ld.so.cache": mayRead}
+	may := map[string]uint64{"/proc/self/exe": confine.RunFiles, "/etc/ld.so.cache": confine.ReadFiles}
 	for _, folder := range s.reads {
-		may[folder] = mayRead
+		may[folder] = confine.ReadFiles
 	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
@@ -63,7 +65,7 @@ func (s *starter) reach() map[string]uint64 {
 	for line := range strings.Lines(string(maps)) {
 		_, path, found := strings.Cut(strings.TrimSpace(line), "/")
 		if found && strings.Contains(path, ".so") {
-			may["/"+path] = mayRun
+			may["/"+path] = confine.RunFiles
 		}
 	}
 	return may
@@ -74,21 +76,21 @@ func (s *starter) reach() map[string]uint64 {
 // parent-death signal is bound to it.
 func (s *starter) startWith(c *exec.Cmd, tools Tools, scratch string) (ended func(), err error) {
 	may := s.reach()
-	may["/dev/null"] = mayRead | unix.LANDLOCK_ACCESS_FS_WRITE_FILE
+	may["/dev/null"] = confine.ReadFiles | unix.LANDLOCK_ACCESS_FS_WRITE_FILE
 	for _, path := range tools.Run {
-		may[path] = mayRun
+		may[path] = confine.RunFiles
 	}
 	for _, path := range tools.Read {
-		may[path] = mayRead
+		may[path] = confine.ReadFiles
 	}
-	may[scratch] = mayRead | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
+	may[scratch] = confine.ReadFiles | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
 		unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	return onThread(func() error {
 		if err := keepDescriptors(); err != nil {
 			return err
 		}
-		if version := landlockVersion(); version > 0 && !s.bare {
-			if err := confineThread(version, may); err != nil {
+		if confine.LandlockVersion() > 0 && !s.bare {
+			if err := confine.Landlock(may); err != nil {
 				return err
 			}
 		}

@@ -15,8 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"assay/internal/confine"
 	"assay/internal/fault"
 )
 
@@ -128,13 +127,12 @@ func (s *starter) startEnclosed(c *exec.Cmd) (ended func(), err error) {
 // system's programs.
 func confineStrong() error {
 	runtime.LockOSThread()
-	version := landlockVersion()
-	if version == 0 {
+	if confine.LandlockVersion() == 0 {
 		return nil
 	}
-	device := uint64(mayRead | unix.LANDLOCK_ACCESS_FS_WRITE_FILE)
-	return confineThread(version, map[string]uint64{"/usr": mayRun, "/bin": mayRun, "/lib": mayRun, "/lib64": mayRun, "/proc": mayRead,
-		"/dev/null": device, "/dev/zero": mayRead, "/dev/full": mayRead, "/dev/random": mayRead, "/dev/urandom": mayRead})
+	device := uint64(confine.Device)
+	return confine.Landlock(map[string]uint64{"/usr": confine.RunFiles, "/bin": confine.RunFiles, "/lib": confine.RunFiles, "/lib64": confine.RunFiles, "/proc": confine.ReadFiles,
+		"/dev/null": device, "/dev/zero": confine.ReadFiles, "/dev/full": confine.ReadFiles, "/dev/random": confine.ReadFiles, "/dev/urandom": confine.ReadFiles})
 }
 
 // Executed is what became of a program of the machine.

@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"assay/internal/confine"
 )
 
 // Order is what the parent process writes to the engine's standard input, as
@@ -52,11 +54,11 @@ func Main(args []string) error {
 		if err := os.MkdirAll(string(at), 0o700); err != nil {
 			return fmt.Errorf("make the ClickHouse folder: %w", err)
 		}
-		err := confine(string(at), library, append(args, confined))
-		if !errors.Is(err, ErrUnconfined) {
+		err := inConfinement(string(at), library, append(args, confined))
+		if !errors.Is(err, confine.ErrNoLandlock) {
 			return err
 		}
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintf(os.Stderr, "%v: SQL is kept from files by the engine's own rights alone\n", err)
 	}
 	return run(at, library)
 }

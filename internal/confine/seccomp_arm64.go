@@ -1,4 +1,4 @@
-package engine
+package confine
 
 import "golang.org/x/sys/unix"
 
