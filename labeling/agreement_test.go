@@ -88,7 +88,7 @@ func TestThePublishedExampleComesOutOfTheProduct(t *testing.T) {
 		t.Fatal(model, err)
 	}
 	for k, p := range []float64{0.4863452902653, 0.1886391277531, 0.3250155819816} {
-		want(t, "prevalence of "+Truths[k], p, model.Prevalence[k], 1e-8)
+		want(t, "prevalence of "+Truths[k], p, model.Prevalence[k].Value, 1e-8)
 	}
 	for i, class := range []int{1, 3, 1, 2, 1, 3, 1, 3, 1, 2, 1, 3} {
 		if model.Items[i].Label != Truths[class-1] {
@@ -269,10 +269,10 @@ func TestThePatientsOf1979HaveTheirPublishedClasses(t *testing.T) {
 	want(t, "log-likelihood", published.Derived.LogLikelihood, model.LogLikely, 1e-6)
 	at := func(key string) int { n, _ := strconv.Atoi(key); return n - 1 }
 	for k, p := range published.Derived.Marginals {
-		want(t, "share of class "+k, p, model.Prevalence[at(k)], 1e-6)
+		want(t, "share of class "+k, p, model.Prevalence[at(k)].Value, 1e-6)
 	}
 	for k, p := range published.Published.Marginals {
-		want(t, "published share of class "+k, p, model.Prevalence[at(k)], .006)
+		want(t, "published share of class "+k, p, model.Prevalence[at(k)].Value, .006)
 	}
 	for _, observer := range model.Labelers {
 		for class, row := range published.Derived.ErrorRates[strings.TrimPrefix(observer.Name, "observer ")] {

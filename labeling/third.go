@@ -13,13 +13,14 @@ import (
 	"assay/internal/stats"
 )
 
-// Two labelers who agree may both be often wrong. A label is sure enough when
-// the model of Dawid and Skene gives it this probability, by what the labels of
-// the last days say of those who gave it; else a third labeler is called.
+// SureEnough is from which probability on a label stands. Two labelers who agree
+// may both be often wrong: where the model of Dawid and Skene gives their label
+// less, by what the labels of the last days say of them, a third is called.
+const SureEnough = 0.95
+
 const (
-	sureEnough = 0.95
-	thirdDays  = 90
-	thirdMost  = 20_000 // labels of a queue that the model is made of, newest first
+	thirdDays = 90
+	thirdMost = 20_000 // labels of a queue that the model is made of, newest first
 )
 
 // readTwiceQuery is what stands of items that several people labeled. What a
@@ -76,7 +77,7 @@ func (s *Store) callThirds(ctx context.Context, actor auth.Actor, queue Queue) (
 		}
 		return audit.Record(ctx, tx, audit.Entry{
 			Actor: actor, Action: "queue.third", Object: "queue/" + queue.Slug,
-			What: fmt.Sprintf("a third labeler for %d items whose label is less than %.0f %% probable", called, 100*sureEnough),
+			What: fmt.Sprintf("a third labeler for %d items whose label is less than %.0f %% probable", called, 100*SureEnough),
 		})
 	})
 	return called, err
@@ -103,7 +104,7 @@ func (s *Store) unsure(ctx context.Context, queue Queue) ([]int64, error) {
 	}
 	var unsure []int64
 	for i, id := range fit.Items {
-		if _, probability := fit.Class(i); probability < sureEnough && readings[id] == 2 {
+		if _, probability := fit.Class(i); probability < SureEnough && readings[id] == 2 {
 			unsure = append(unsure, id)
 		}
 	}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/a-h/templ"
@@ -64,19 +63,24 @@ func (s *site) agreement(c *fiber.Ctx) (labeling.AgreementReport, labeling.Agree
 	if err := readQuery(c, &in); err != nil {
 		return labeling.AgreementReport{}, labeling.AgreementFilter{}, "", err
 	}
-	f := labeling.AgreementFilter{Queue: in.Queue}
-	i := slices.IndexFunc(agreementWindows, func(w struct {
-		value, words string
-		days         int
-	}) bool {
-		return w.value == in.When
-	})
-	window := agreementWindows[max(0, i)]
-	if window.days > 0 {
-		f.From = s.now().UTC().Truncate(time.Hour).AddDate(0, 0, -window.days)
-	}
+	f, window := s.agreementWindow(in.When)
+	f.Queue = in.Queue
 	report, err := labels.Agreement(c.UserContext(), actorOf(c), f)
-	return report, f, window.value, err
+	return report, f, window, err
+}
+
+// agreementWindow reads a window of label time; the first is the usual one.
+func (s *site) agreementWindow(when string) (f labeling.AgreementFilter, window string) {
+	chosen := agreementWindows[0]
+	for _, w := range agreementWindows {
+		if w.value == when {
+			chosen = w
+		}
+	}
+	if chosen.days > 0 {
+		f.From = s.now().UTC().Truncate(time.Hour).AddDate(0, 0, -chosen.days)
+	}
+	return f, chosen.value
 }
 
 func buildAgreement(r labeling.AgreementReport, f labeling.AgreementFilter, window string, actor auth.Actor) agreementPage {
@@ -309,6 +313,18 @@ func agreementMap(a labeling.Agreement) fiber.Map {
 }
 
 var qualityOperations = map[string]operation{
+	"GET /v1/consensus": {Summary: "What the labels of several people say together, by the model of Dawid and Skene: shares of the labels among the items read twice, how each labeler errs, and the probability of each label of each item.", Query: []parameter{
+		{Name: "queue", Words: "of this queue; the one with the most items when left out"},
+		{Name: "when", Words: "labels given in 7d, 30d (default), 90d or all"},
+		{Name: "prior", Words: "none: the labels alone speak; left out: labelers are believed to be mostly right"},
+		{Name: "label", Words: "list the items whose most probable label this is"},
+		{Name: "from", Words: "list items from this one on, the least sure is 0"}},
+		Answers: map[int]content{200: {Words: "Shares and errors with their intervals from resampled items, null below ten items; at most 1,000 items, next_from leads on", Schema: `{"type":"object","required":["queue","labels","shares","labelers","items","all_items","prior","iterations","converged","identifiable"],"properties":{
+			"queue":{"type":"string"},"labels":{"type":"array","items":{"type":"string"}},"all_items":{"type":"integer"},"next_from":{"type":["integer","null"]},
+			"shares":{"type":"array","items":{"type":"object","required":["label","value","interval"],"properties":{"label":{"type":"string"},"value":{"type":"number"},"interval":{"type":["array","null"],"items":{"type":"number"}},"likeliest_for":{"type":"integer"}}}},
+			"labelers":{"type":"array","items":{"type":"object","required":["labeler","labels","confusion"],"properties":{"labeler":{"type":"string"},"labels":{"type":"integer"},"confusion":{"type":"array","items":{"type":"array","items":{"type":"number"}}},"right_interval":{"type":"array"},"items_of_class":{"type":"array","items":{"type":"number"}}}}},
+			"items":{"type":"array","items":{"type":"object","required":["item","session_id","label","probability","posterior"],"properties":{"item":{"type":"integer"},"event_id":{"type":"string"},"session_id":{"type":"string"},"label":{"type":"string"},"probability":{"type":"number"},"posterior":{"type":"array","items":{"type":"number"}},"said":{"type":"array","items":{"type":"integer"}},"stands":{"type":"string"},"method":{"type":"string"}}}},
+			"prior":{"type":"object"},"iterations":{"type":"integer"},"converged":{"type":"boolean"},"identifiable":{"type":"boolean"},"log_likelihood":{"type":"number"},"replicates":{"type":"integer"},"seed":{"type":"integer"}}}`}}},
 	"GET /v1/agreement": {Summary: "How far labelers agree on items drawn to be read twice: by queue, task class and pair of labelers.", Query: []parameter{
 		{Name: "queue", Words: "of this queue alone"},
 		{Name: "when", Words: "labels given in 7d, 30d (default), 90d or all"}},

@@ -42,7 +42,7 @@ func (s *site) labelersShow(c *fiber.Ctx) error {
 // qualityTabs lead between the pages about the quality of labels.
 func qualityTabs(current string, actor auth.Actor) ui.Tabs {
 	tabs := ui.Tabs{Name: "Quality of labels"}
-	for _, tab := range []ui.Tab{{Label: "Labelers", URL: "/labelers"}, {Label: "Agreement", URL: "/agreement"}, {Label: "Gold", URL: "/gold"}} {
+	for _, tab := range []ui.Tab{{Label: "Labelers", URL: "/labelers"}, {Label: "Agreement", URL: "/agreement"}, {Label: "Consensus", URL: "/consensus"}, {Label: "Gold", URL: "/gold"}} {
 		if tab.URL == "/gold" && !actor.May(auth.Adjudicate) {
 			continue
 		}

@@ -31,7 +31,7 @@ func TestTheQualityPagesInARealBrowser(t *testing.T) {
 		path string
 	}{
 		{"labelers", reviewer, "/labelers"}, {"labeler", reviewer, fmt.Sprintf("/labelers/%d", id)}, {"own", labeler, "/labelers/me"},
-		{"agreement", reviewer, "/agreement"}, {"gold", reviewer, "/gold"}, {"undecided", reviewer, "/adjudications"},
+		{"agreement", reviewer, "/agreement"}, {"consensus", engineer, "/consensus"}, {"gold", reviewer, "/gold"}, {"undecided", reviewer, "/adjudications"},
 		{"practice", labeler, "/practice"}, {"feedback", labeler, "/feedback"}, {"guide-changes", engineer, "/guides/sql_query/changes?version=2"},
 	} {
 		for width, theme := range map[int64]string{1440: "light", 390: "dark"} {

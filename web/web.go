@@ -340,6 +340,8 @@ func routes() []route {
 		{"GET", "/feedback", may(auth.SeeOwnWork).personOnly(), (*site).feedbackShow},
 		{"GET", "/agreement", may(auth.SeeMeasures).personOnly(), (*site).agreementShow},
 		{"GET", "/v1/agreement", may(auth.SeeMeasures), (*site).agreementAPI},
+		{"GET", "/consensus", may(auth.SeeMeasures).personOnly(), (*site).consensusShow},
+		{"GET", "/v1/consensus", may(auth.SeeMeasures), (*site).consensusAPI},
 		{"GET", "/gold", may(auth.Adjudicate).personOnly(), (*site).goldShow},
 		{"POST", "/gold", may(auth.Adjudicate).personOnly(), (*site).goldMake},
 		{"POST", "/gold/:gold/retire", may(auth.Adjudicate).personOnly(), (*site).goldRetire},

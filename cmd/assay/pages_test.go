@@ -21,6 +21,7 @@ import (
 // inTheSample are addresses of the sample for pages whose address names a thing.
 var inTheSample = map[string]string{
 	"/agreement":                     "/agreement?when=all",
+	"/consensus":                     "/consensus?when=all",
 	"/datasets/:dataset":             "/datasets/formula-answers-thirty-days",
 	"/guides/:task":                  "/guides/spreadsheet_formula",
 	"/guides/:task/changes":          "/guides/spreadsheet_formula/changes",

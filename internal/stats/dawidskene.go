@@ -97,7 +97,16 @@ type consensusFit struct {
 	Consensus
 	prior   ConsensusPrior
 	classes int
-	votes   [][]vote // per item
+	votes   [][]vote  // per item
+	times   []float64 // how often an item was drawn again; nil: each counts once
+}
+
+// weight is how often the i-th item counts.
+func (f *consensusFit) weight(i int) float64 {
+	if f.times == nil {
+		return 1
+	}
+	return f.times[i]
 }
 
 type vote struct {
@@ -169,9 +178,12 @@ func largest(row []float64) int {
 // maximize sets prevalence and confusion to their most probable values.
 func (f *consensusFit) maximize() {
 	f.Prevalence = make([]float64, f.classes)
-	for _, row := range f.Posterior {
+	for i, row := range f.Posterior {
+		if f.weight(i) == 0 {
+			continue
+		}
 		for k, p := range row {
-			f.Prevalence[k] += p
+			f.Prevalence[k] += f.weight(i) * p
 		}
 	}
 	total := float64(len(f.Items)) + float64(f.classes)*f.prior.Class
@@ -188,9 +200,12 @@ func (f *consensusFit) maximize() {
 		}
 	}
 	for i, votes := range f.votes {
+		if f.weight(i) == 0 {
+			continue
+		}
 		for _, v := range votes {
 			for k, p := range f.Posterior[i] {
-				f.Confusion[v.labeler][k][v.class] += p
+				f.Confusion[v.labeler][k][v.class] += f.weight(i) * p
 			}
 		}
 	}
@@ -216,7 +231,7 @@ func normalize(row []float64) {
 // expect sets the items' class probabilities, in logarithms until the end, and
 // the log-likelihood of their labels.
 func (f *consensusFit) expect() {
-	posterior := newPosterior(len(f.Items), f.classes)
+	posterior := newPosterior(len(f.votes), f.classes)
 	prevalence, confusion := logsOf(f.Prevalence), make([][][]float64, len(f.Confusion))
 	for l, rows := range f.Confusion {
 		confusion[l] = make([][]float64, f.classes)
@@ -227,6 +242,10 @@ func (f *consensusFit) expect() {
 	f.LogLikelihood = 0
 	for i, votes := range f.votes {
 		row := posterior[i]
+		if f.weight(i) == 0 { // without a prior its labels may be impossible to those who drew others
+			copy(row, f.Posterior[i])
+			continue
+		}
 		for k := range row {
 			row[k] = prevalence[k]
 			for _, v := range votes {
@@ -237,7 +256,7 @@ func (f *consensusFit) expect() {
 		for k := range row {
 			row[k] = math.Exp(row[k] - total)
 		}
-		f.LogLikelihood += total
+		f.LogLikelihood += f.weight(i) * total
 	}
 	f.Posterior = posterior
 }

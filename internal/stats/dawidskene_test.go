@@ -181,3 +181,64 @@ func BenchmarkDawidSkene(b *testing.B) {
 		_, _ = DawidSkene(ratings, 3, DefaultConsensusPrior)
 	}
 }
+
+// The interval of a class's share holds the truth of the population that the
+// items came from, although nobody knows the truth of an item.
+func TestTheIntervalOfAClassShareCovers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(27, 28))
+	n, covered, width := runs(50, 600), 0, 0.0
+	const share = .15
+	for run := range n {
+		var ratings []Rating
+		for i := range 150 {
+			truth := int(indicator(rng.Float64() < share))
+			for labeler, right := range []float64{.95, .9, .85} {
+				said := truth
+				if rng.Float64() > right {
+					said = 1 - truth
+				}
+				ratings = append(ratings, Rating{int64(i), int64(labeler), said})
+			}
+		}
+		fit := must(DawidSkene(ratings, 2, DefaultConsensusPrior))
+		in, ok, err := fit.Resample(ratings, 2, DefaultConsensusPrior, 200, uint64(run), .95)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		covered += int(indicator(in.Prevalence[1].Contains(share)))
+		width += (in.Prevalence[1].High - in.Prevalence[1].Low) / float64(n)
+		if !in.Prevalence[1].Contains(fit.Prevalence[1]) || !in.Right[2][0].Contains(fit.Confusion[2][0][0]) {
+			t.Errorf("run %d: an interval holds its own estimate", run)
+		}
+	}
+	t.Logf("covers in %d of %d, %.3f wide", covered, n, width)
+	if least := .9 - 2*math.Sqrt(.9*.1/float64(n)); float64(covered) < least*float64(n) {
+		t.Errorf("covers in %d of %d", covered, n)
+	}
+	if width < .06 || width > .25 {
+		t.Errorf("the interval is %.3f wide", width)
+	}
+}
+
+func TestResampledIntervalsAreReproducedAndRefused(t *testing.T) {
+	ratings := twelveItems()
+	fit := must(DawidSkene(ratings, 3, DefaultConsensusPrior))
+	one, ok, err := fit.Resample(ratings, 3, DefaultConsensusPrior, 200, 7, .95)
+	again, _, _ := fit.Resample(ratings, 3, DefaultConsensusPrior, 200, 7, .95)
+	if err != nil || !ok || !slices.Equal(one.Prevalence, again.Prevalence) || one.Seed != 7 || one.Replicates != 200 {
+		t.Errorf("the same seed gives the same intervals: %+v, %+v, %v", one, again, err)
+	}
+	bare := must(DawidSkene(ratings, 3, ConsensusPrior{}))
+	without, ok, err := bare.Resample(ratings, 3, ConsensusPrior{}, 200, 7, .95)
+	if err != nil || !ok || !(without.Prevalence[1].Low >= 0 && without.Prevalence[1].High <= 1 && without.Right[0][1].Low >= 0) {
+		t.Errorf("without a prior what was not drawn is impossible, and yet no interval is NaN: %+v, %v", without, err)
+	}
+	few := ratings[:20] // of six items
+	if _, ok, err := must(DawidSkene(few, 3, DefaultConsensusPrior)).Resample(few, 3, DefaultConsensusPrior, 200, 7, .95); ok || err != nil {
+		t.Errorf("six items have no interval: %v, %v", ok, err)
+	}
+	_, _, err = fit.Resample(few, 3, DefaultConsensusPrior, 200, 7, .95)
+	refused(t, "other ratings", err)
+	_, _, err = fit.Resample(ratings, 3, DefaultConsensusPrior, 0, 7, .95)
+	refused(t, "no replicates", err)
+}
