@@ -128,9 +128,10 @@ func (s *Store) Labeler(ctx context.Context, actor auth.Actor, id int64) (Labele
 	return report.LabelerReport, nil
 }
 
-// hideToday keeps the last, unfinished week of gold from a labeler: seeing the
-// figure move after a label would tell which item was gold.
+// hideToday keeps the last, unfinished week of gold from a labeler: seeing a
+// figure move after a label, or stand still, would tell which item was gold.
 func (r *labelerReport) hideToday() {
+	r.Labels, r.Week = r.all, r.allWeek
 	r.Gold, r.Judgement, r.Standing = r.settledGold, r.settled, r.settledStanding()
 	r.Signals = Signals{Labels: r.Signals.Labels, Timed: r.Signals.Timed, TooFast: r.Signals.TooFast, LongestRun: r.Signals.LongestRun, Entropy: r.Signals.Entropy}
 	for i := range r.Drift {
@@ -154,6 +155,8 @@ func (r *labelerReport) settledStanding() Standing {
 type labelerRow struct {
 	Labeler
 	pseudonym string
+	given     int64 // labels, those of gold among them
+	givenWeek int64
 	kept      int // gold answers when a person last looked and kept them
 }
 
@@ -161,6 +164,8 @@ type labelerRow struct {
 type labelerReport struct {
 	LabelerReport
 	pseudonym   string
+	all         int64 // labels, those of gold among them
+	allWeek     int64
 	now         time.Time
 	settledGold Confusion // of days that are over
 	settled     Judgement
@@ -170,17 +175,20 @@ type labelerReport struct {
 func (s *Store) labelerRows(ctx context.Context, id int64) ([]labelerRow, error) {
 	rows, _ := s.DB.Query(ctx, `
 		WITH standing AS (
-			SELECT DISTINCT ON (labeler_id, item_id) labeler_id, label, labeled_at
+			SELECT DISTINCT ON (labeler_id, item_id) labeler_id, label, labeled_at, purpose = 'count' AS counts
 			FROM labels
-			WHERE purpose = 'count' AND ($1 = 0 OR labeler_id = $1)
+			WHERE $1 = 0 OR labeler_id = $1
 			ORDER BY labeler_id, item_id, revision DESC
 		), volume AS (
-			SELECT labeler_id, count(label) AS labels, count(label) FILTER (WHERE labeled_at > now() - interval '7 days') AS week, max(labeled_at) AS last
+			SELECT labeler_id, count(label) FILTER (WHERE counts) AS labels,
+			       count(label) FILTER (WHERE counts AND labeled_at > now() - interval '7 days') AS week,
+			       count(label) AS given, count(label) FILTER (WHERE labeled_at > now() - interval '7 days') AS given_week,
+			       max(labeled_at) AS last
 			FROM standing
 			GROUP BY labeler_id
 		)
 		SELECT w.id, coalesce(w.person_id, 0), coalesce(p.name, w.import_name, w.pseudonym), w.pseudonym, w.suspended_at,
-		       coalesce(v.labels, 0), coalesce(v.week, 0), coalesce(v.last, w.created_at),
+		       coalesce(v.labels, 0), coalesce(v.week, 0), coalesce(v.given, 0), coalesce(v.given_week, 0), coalesce(v.last, w.created_at),
 		       coalesce((SELECT CASE WHEN d.decision = 'suspend' THEN 0 ELSE d.gold END FROM standing_decisions d WHERE d.labeler_id = w.id ORDER BY d.id DESC LIMIT 1), 0)
 		FROM labelers w
 		LEFT JOIN volume v ON v.labeler_id = w.id
@@ -190,7 +198,7 @@ func (s *Store) labelerRows(ctx context.Context, id int64) ([]labelerRow, error)
 		LIMIT 2000`, id)
 	var list []labelerRow
 	var l labelerRow
-	_, err := pgx.ForEachRow(rows, []any{&l.ID, &l.PersonID, &l.Name, &l.pseudonym, &l.Suspended, &l.Labels, &l.Week, &l.Last, &l.kept}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&l.ID, &l.PersonID, &l.Name, &l.pseudonym, &l.Suspended, &l.Labels, &l.Week, &l.given, &l.givenWeek, &l.Last, &l.kept}, func() error {
 		list = append(list, l)
 		l.Suspended = nil
 		return nil
@@ -357,7 +365,7 @@ func (s *Store) report(ctx context.Context, id int64) (labelerReport, error) {
 	if err := s.watch(ctx, list, id); err != nil {
 		return labelerReport{}, err
 	}
-	r := labelerReport{LabelerReport: LabelerReport{Labeler: list[0].Labeler}, pseudonym: list[0].pseudonym, now: time.Now().UTC()}
+	r := labelerReport{LabelerReport: LabelerReport{Labeler: list[0].Labeler}, pseudonym: list[0].pseudonym, all: list[0].given, allWeek: list[0].givenWeek, now: time.Now().UTC()}
 	if r.Decisions, err = s.decisionsAbout(ctx, id); err != nil {
 		return r, err
 	}

@@ -85,7 +85,7 @@ func (s *Store) countToday(ctx context.Context, labeler int64, since time.Time) 
 		       percentile_cont(0.5) WITHIN GROUP (ORDER BY elapsed_ms) FILTER (WHERE label IS NOT NULL),
 		       coalesce(max(id), 0)
 		FROM labels l
-		WHERE labeler_id = $1 AND created_at >= $2`, labeler, since).Scan(&today.Labels, &median, &upTo)
+		WHERE labeler_id = $1 AND created_at >= $2 AND labeled_at >= $2`, labeler, since).Scan(&today.Labels, &median, &upTo)
 	if err != nil {
 		return Today{}, 0, fmt.Errorf("today of labeler %d: %w", labeler, err)
 	}

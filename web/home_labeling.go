@@ -27,7 +27,13 @@ func (s *site) labelingOverview(ctx context.Context, actor auth.Actor) (overview
 	if err != nil {
 		return overview{}, err
 	}
-	return buildLabelingOverview(actor, rows, week, s.now()), nil
+	drafts, later, err := s.Labeling.OwnOpen(ctx, actor)
+	if err != nil {
+		return overview{}, err
+	}
+	part := buildLabelingOverview(actor, rows, week, s.now())
+	part.Needs = append(openNeeds(drafts, later), part.Needs...)
+	return part, nil
 }
 
 func buildLabelingOverview(actor auth.Actor, rows []queueRow, week labeling.Today, now time.Time) overview {
@@ -88,7 +94,16 @@ func weekOf(week labeling.Today) templ.Component {
 	if week.Median >= time.Second {
 		stats.Items = append(stats.Items, ui.Stat{Term: "Median per item", Figure: ui.Elapsed(week.Median.Round(time.Second))})
 	}
-	return sideSection("Your week", stats)
+	return sideSection("Your week", ui.Words(stats, yourPages()))
+}
+
+// yourPages lead on from the figures of a person's week.
+func yourPages() templ.Component {
+	var links []any
+	for _, l := range []ui.Link{{Text: "Your work", URL: "/labels"}, {Text: "Your figures", URL: "/labelers/me"}, {Text: "Feedback on gold", URL: "/feedback"}, {Text: "Guides", URL: "/guides"}} {
+		links = append(links, ui.Button{Label: l.Text, Style: ui.Plain, Size: ui.Small, URL: l.URL})
+	}
+	return ui.Words(links...)
 }
 
 func capital(text string) string {

@@ -401,7 +401,7 @@ func shortSession(id string) string {
 func buildRail(item labeling.Item, rail labeling.Rail, around labeling.Progress) *ui.Rail {
 	r := &ui.Rail{}
 	if len(rail.Labeled) > 0 {
-		group := ui.RailGroup{Kind: "done", Title: "Just labeled"}
+		group := ui.RailGroup{Kind: "done", Title: "Just labeled", URL: "/labels?queue=" + pathPart(item.Queue.Slug)}
 		for _, b := range rail.Labeled {
 			group.Items = append(group.Items, ui.RailItem{ID: itemID(b.ID), Mark: ui.MarkOf(b.Label), Title: railTitle(b.Title), Number: ui.Count(b.Number), URL: "/items/" + itemID(b.ID)})
 		}
@@ -459,7 +459,7 @@ func railCounts(verdictHidden bool, now labeling.Progress) map[string]string {
 }
 
 func todayGroup(today labeling.Today) ui.RailGroup {
-	group := ui.RailGroup{Title: "Today", Items: []ui.RailItem{{Title: "Labels", Count: "today", Number: ui.Count(today.Labels)}}}
+	group := ui.RailGroup{Title: "Today", Items: []ui.RailItem{{Title: "Labels", Count: "today", Number: ui.Count(today.Labels), URL: "/labels?when=today"}}}
 	if today.Median >= time.Second {
 		group.Items = append(group.Items, ui.RailItem{Title: "Median per item", Number: ui.Elapsed(today.Median.Round(time.Second))})
 	}

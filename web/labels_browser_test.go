@@ -46,6 +46,7 @@ func TestThePagesAroundLabelsInARealBrowser(t *testing.T) {
 		{"discussion-labeler", labeler, address + "/discussion"},
 		{"disputes", reviewer, "/disputes"},
 		{"inbox", labeler, "/inbox"},
+		{"own-work", labeler, "/labels"},
 		{"keyboard", labeler, "/settings/keyboard"},
 		{"datasets", engineer, "/datasets"},
 		{"dataset", engineer, dataset},

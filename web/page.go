@@ -38,6 +38,9 @@ var navigation = []ui.NavItem{
 
 // menu is what stands under the initials.
 var menu = []ui.Link{
+	{Text: "Your work", URL: "/labels"},
+	{Text: "Your figures", URL: "/labelers/me"},
+	{Text: "Guides", URL: "/guides"},
 	{Text: "Your sign-in and display", URL: "/settings/security"},
 	{Text: "Your keys", URL: "/settings/keyboard"},
 	{Text: "People", URL: "/settings/people"},

@@ -23,7 +23,7 @@ type match struct {
 // finders look for what a person types, each stage's in a file of its own. A
 // finder returns only what the actor may open.
 func finders() []finder {
-	return []finder{(*site).findPages, (*site).findSessions, (*site).findGates}
+	return []finder{(*site).findPages, (*site).findQueues, (*site).findMine, (*site).findSessions, (*site).findGates}
 }
 
 type finder func(s *site, c *fiber.Ctx, actor auth.Actor, text string) ([]match, error)

@@ -252,6 +252,7 @@ func routes() []route {
 		{"POST", "/queues/:queue/backfill", may(auth.Configure).personOnly(), (*site).queueBackfill},
 		{"POST", "/queues/:queue/discovery", may(auth.Configure).personOnly(), (*site).queueDiscover},
 		{"POST", "/queues/:queue/next", may(auth.Label).personOnly(), practisedFirst((*site).queueNext)},
+		{"GET", "/labels", may(auth.Label).personOnly(), (*site).mineShow},
 		{"GET", "/items/:item", may(auth.Label).personOnly(), (*site).itemShow},
 		{"POST", "/items/:item/labels", may(auth.Label).personOnly(), (*site).itemLabel},
 		{"POST", "/items/:item/draft", may(auth.Label).personOnly(), (*site).itemDraft},

@@ -48,6 +48,7 @@ type Rail struct{ Groups []RailGroup }
 type RailGroup struct {
 	Kind  string
 	Title string
+	URL   string // of all that the group shows the last of; empty: none
 	Items []RailItem
 }
 
