@@ -145,7 +145,7 @@ func (s *Store) progressOf(ctx context.Context, labeler int64, queue Queue, midn
 // it is work for the processor, and sixty pages a second say it.
 func (s *Store) usualGain(ctx context.Context, queue Queue) (gain Gain, err error) {
 	entry, _ := s.gains.LoadOrStore(queue.ID, &kept[Gain]{})
-	err = entry.(*kept[Gain]).use(ctx, numbersAge, s.concurrent(),
+	err = entry.(*kept[Gain]).use(ctx, tallyAge, s.concurrent(),
 		func(ctx context.Context) (Gain, error) { return s.gain(ctx, queue, queue.MeasurementShare) },
 		func(known *Gain) { gain = *known })
 	return gain, err

@@ -8,7 +8,7 @@ import (
 
 // kept is a figure counted over a whole queue, kept for a while because sixty
 // labelers ask for it at once. One that has aged is given out once more while
-// it is counted anew; one that is too old is waited for.
+// it is counted anew; one that is far too old is waited for.
 type kept[T any] struct {
 	mu      sync.Mutex
 	value   T
@@ -18,8 +18,8 @@ type kept[T any] struct {
 }
 
 const (
-	tooOld       = 10 // times the age at which a figure is counted anew
-	countsAtMost = 50 // of a queue's time at most 1/50 goes into counting it
+	tooOld       = 10  // times the age at which a figure is counted anew
+	countsAtMost = 200 // of a queue's time at most 1/200 goes into counting it
 	countingEnds = 30 * time.Second
 )
 
@@ -29,10 +29,11 @@ func (k *kept[T]) use(ctx context.Context, age time.Duration, behind bool, load 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	since := time.Since(k.at)
-	due := age == 0 || since >= max(age, countsAtMost*k.took)
+	fresh := max(age, countsAtMost*k.took)
+	due := age == 0 || since >= fresh
 	switch {
 	case !due || k.loading:
-	case k.at.IsZero() || !behind || since >= max(tooOld*age, countsAtMost*k.took):
+	case k.at.IsZero() || !behind || since >= tooOld*fresh:
 		if err := k.load(ctx, load); err != nil {
 			return err
 		}

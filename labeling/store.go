@@ -38,9 +38,8 @@ type Store struct {
 	RawText OpensRaw
 
 	labelers sync.Map // "person/12" or "import/alice" → labelers.id
-	plans    sync.Map // queue id → *kept[[]Frame]
+	tallies  sync.Map // queue id → *kept[tally]
 	recount  bool     // count a plan anew each time; for tests that compare choices
-	counted  sync.Map // queue id → *kept[Summary]
 	gains    sync.Map // queue id → *kept[Gain]
 	days     sync.Map // labeler id → *workday
 	agreed   kept[[]Agreement]

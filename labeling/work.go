@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -69,9 +68,7 @@ type head struct {
 // byUrgency orders the queues for Start.
 func (s *Store) byUrgency(ctx context.Context, draw float64) ([]Queue, error) {
 	rows, _ := s.DB.Query(ctx, `
-		SELECT q.id, h.priority_class, h.frame_day, h.u,
-		       (SELECT count(*) FROM consensus c JOIN items i ON i.id = c.item_id
-		        WHERE i.queue_id = q.id AND c.decided_at > now() - interval '7 days' AND c.label IS NOT NULL) AS labels
+		SELECT q.id, h.priority_class, h.frame_day, h.u
 		FROM queues q LEFT JOIN LATERAL (
 			SELECT priority_class, frame_day, u FROM items
 			WHERE queue_id = q.id AND taken = 0 AND passed_over = 0 AND removed_at IS NULL AND assigned_to IS NULL AND lifted = 0
@@ -80,12 +77,12 @@ func (s *Store) byUrgency(ctx context.Context, draw float64) ([]Queue, error) {
 		) AS h ON true
 		WHERE q.archived_at IS NULL`)
 	var heads []head
-	var id, labels int64
+	var id int64
 	var class *PriorityClass
 	var day *time.Time
 	var u *float64
-	_, err := pgx.ForEachRow(rows, []any{&id, &class, &day, &u, &labels}, func() error {
-		h := head{queue: Queue{ID: id}, labels: labels, waiting: class != nil}
+	_, err := pgx.ForEachRow(rows, []any{&id, &class, &day, &u}, func() error {
+		h := head{queue: Queue{ID: id}, waiting: class != nil}
 		if h.waiting {
 			h.class, h.day, h.u = *class, *day, *u
 		}
@@ -100,6 +97,11 @@ func (s *Store) byUrgency(ctx context.Context, draw float64) ([]Queue, error) {
 		if heads[i].queue, err = s.queueByID(ctx, heads[i].queue.ID); err != nil {
 			return nil, err
 		}
+		known, err := s.numbers(ctx, heads[i].queue.ID)
+		if err != nil {
+			return nil, err
+		}
+		heads[i].labels = known.Week
 	}
 	for _, h := range urgent(heads, draw) {
 		queues = append(queues, h.queue)
@@ -146,7 +148,8 @@ type Summary struct {
 	Split     int64            // labelers differ, a reviewer decides
 	Able      bool             // the actor judges answers of its task class
 	Languages map[string]int64 // of what is free to reserve; "" where the text does not say
-	PerDay    float64          // labels a day, of the last seven days or since the first
+	Week      int64            // labels of the last seven days
+	PerDay    float64          // the same a day, or since the first of them
 }
 
 // Free is how many wait.
@@ -218,93 +221,6 @@ func (s *Store) Summary(ctx context.Context, actor auth.Actor, queue Queue) (Sum
 	err = s.DB.QueryRow(ctx, `
 		SELECT count(*) FROM reservations WHERE labeler_id = $1 AND queue_id = $2 AND state = 'labeled'`, labeler, queue.ID).Scan(&known.Mine)
 	return known, err
-}
-
-// numbersAge is how old the numbers beside a page may be. They are counted
-// over the whole queue, and sixty pages a second ask.
-const numbersAge = 3 * time.Second
-
-func (s *Store) numbers(ctx context.Context, queue int64) (numbers Summary, err error) {
-	entry, _ := s.counted.LoadOrStore(queue, &kept[Summary]{})
-	err = entry.(*kept[Summary]).use(ctx, numbersAge, s.concurrent(),
-		func(ctx context.Context) (Summary, error) { return s.countQueue(ctx, queue) },
-		func(known *Summary) {
-			numbers = *known
-			numbers.Waiting = maps.Clone(known.Waiting)
-		})
-	return numbers, err
-}
-
-// moved carries the numbers of a queue on by one label until they are counted
-// again. Each first reading is followed by a reservation of what waits in its
-// place, so the class it came from has one fewer.
-func (s *Store) moved(queue int64, class PriorityClass, first, done bool) {
-	entry, known := s.counted.Load(queue)
-	if !known {
-		return
-	}
-	entry.(*kept[Summary]).move(func(n *Summary) {
-		if first {
-			n.Waiting[class] = max(0, n.Waiting[class]-1)
-		}
-		if done {
-			n.Done++
-		} else if first {
-			n.Another++
-		}
-	})
-}
-
-func (s *Store) countQueue(ctx context.Context, queue int64) (summary Summary, err error) {
-	err = s.countOnOneCore(ctx, func(tx pgx.Tx) error {
-		summary, err = countOf(ctx, tx, queue)
-		return err
-	})
-	return summary, err
-}
-
-func countOf(ctx context.Context, tx pgx.Tx, queue int64) (Summary, error) {
-	summary := Summary{Waiting: map[PriorityClass]int64{}, Languages: map[string]int64{}}
-	rows, _ := tx.Query(ctx, `
-		SELECT priority_class, language,
-		       count(*) FILTER (WHERE taken = 0 AND passed_over = 0),
-		       count(*) FILTER (WHERE taken < wanted AND (taken > 0 OR passed_over > 0)),
-		       count(*) FILTER (WHERE taken > labeled),
-		       count(*) FILTER (WHERE labeled >= wanted),
-		       min(added_at) FILTER (WHERE taken = 0 AND passed_over = 0)
-		FROM items
-		WHERE queue_id = $1 AND removed_at IS NULL
-		GROUP BY priority_class, language`, queue)
-	var class PriorityClass
-	var language string
-	var waiting, another, reserved, done int64
-	var oldest *time.Time
-	_, err := pgx.ForEachRow(rows, []any{&class, &language, &waiting, &another, &reserved, &done, &oldest}, func() error {
-		summary.Waiting[class] += waiting
-		summary.Languages[language] += waiting + another
-		summary.Another += another
-		summary.Reserved += reserved
-		summary.Done += done
-		if oldest != nil && (summary.Oldest == nil || oldest.Before(*summary.Oldest)) {
-			at := *oldest
-			summary.Oldest = &at
-		}
-		return nil
-	})
-	if err != nil {
-		return Summary{}, err
-	}
-	var median *float64
-	err = tx.QueryRow(ctx, `
-		SELECT (SELECT coalesce(count(*) / greatest(extract(epoch FROM now() - min(created_at)) / 86400, 1), 0)::float8
-		        FROM labels WHERE queue_id = $1 AND created_at > now() - interval '7 days'),
-		       (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY elapsed_ms)
-		        FROM (SELECT elapsed_ms FROM labels WHERE queue_id = $1 AND elapsed_ms IS NOT NULL ORDER BY id DESC LIMIT 200) AS recent),
-		       (SELECT count(*) FROM consensus c JOIN items i ON i.id = c.item_id WHERE i.queue_id = $1 AND c.method = 'split')`, queue).Scan(&summary.PerDay, &median, &summary.Split)
-	if median != nil {
-		summary.Median = time.Duration(*median) * time.Millisecond
-	}
-	return summary, err
 }
 
 // Worker is a person who works in a queue today.
