@@ -33,13 +33,27 @@ type Share struct{ Part, Whole float64 }
 // estimate makes the rate of all traffic from the first labels and, where
 // enough of them were read again, corrects it by what that found. Each second
 // reading weighs one over its probability: a consensus of which only the "bad"
-// was checked would lose the false alarms and keep the misses.
+// was checked would lose the false alarms and keep the misses. While second
+// readings are still to come, those that came stand for those of their stratum.
 func estimate(outcome Outcome, cells []labeling.SampleCell) (stats.Estimate, error) {
-	first, second := strata(outcome, cells), secondReadings(outcome, cells)
-	if goodReadAgain(outcome, cells) < leastSecond {
+	first := strata(outcome, cells)
+	second, good, whole := stats.Answered(first, secondReadings(outcome, cells), secondDue(outcome, cells))
+	if good < leastSecond || !whole {
 		return stats.Stratified(first, stats.OfProcess, .95)
 	}
 	return stats.TwoPhase(first, second, stats.OfProcess, .95)
+}
+
+// secondDue counts what the design has read again, whether it was yet or not.
+func secondDue(outcome Outcome, cells []labeling.SampleCell) []stats.SecondDue {
+	var list []stats.SecondDue
+	for _, cell := range cells {
+		key := frame{stratumOf(cell), cell.Day.Format("2006-01-02")}
+		for _, d := range cell.Due {
+			list = append(list, stats.SecondDue{Stratum: key.String(), FirstBad: isBad(outcome, d.First), Items: int(d.Items)})
+		}
+	}
+	return list
 }
 
 // secondReadings are the second readings of cells, one for each item.
@@ -63,8 +77,10 @@ func secondReadings(outcome Outcome, cells []labeling.SampleCell) []stats.Second
 	return list
 }
 
-func firstBad(outcome Outcome, s labeling.SecondReadings) bool {
-	return s.First == "hallucinated" || outcome == NotCorrect && s.First == "partially_correct"
+func firstBad(outcome Outcome, s labeling.SecondReadings) bool { return isBad(outcome, s.First) }
+
+func isBad(outcome Outcome, label string) bool {
+	return label == "hallucinated" || outcome == NotCorrect && label == "partially_correct"
 }
 
 // finalBad is the share that is bad after all readings, between 0 and 1 while
@@ -74,30 +90,6 @@ func finalBad(outcome Outcome, s labeling.SecondReadings) float64 {
 		return min(1, s.Hallucinated+s.PartiallyCorrect)
 	}
 	return s.Hallucinated
-}
-
-// goodReadAgain is the effective number of first labels "good" that were read
-// again: the square of the sum of their weights over the sum of the squares (L.
-// Kish, Survey Sampling, 1965).
-func goodReadAgain(outcome Outcome, cells []labeling.SampleCell) float64 {
-	var sum, squares float64
-	for _, cell := range cells {
-		if cell.Labels.Counted() == 0 {
-			continue
-		}
-		for _, s := range cell.Second {
-			if firstBad(outcome, s) || s.Probability <= 0 {
-				continue
-			}
-			w := float64(cell.Responses) / float64(cell.Labels.Counted()) / s.Probability
-			sum += w * float64(s.Items)
-			squares += w * w * float64(s.Items)
-		}
-	}
-	if squares == 0 {
-		return 0
-	}
-	return sum * sum / squares
 }
 
 // readTwice counts the labels that were read again, and how many of the "bad"

@@ -77,6 +77,66 @@ func TwoPhase(strata []Stratum, second []SecondReading, about Variance, level fl
 	return e, nil
 }
 
+// SecondDue counts items of a stratum that are to be read again, read or not
+// yet, alike in their first label.
+type SecondDue struct {
+	Stratum  string
+	FirstBad bool
+	Items    int
+}
+
+// leastRepresented is the share of the first labels, by the traffic they stand
+// for, whose stratum must have some of its second readings.
+const leastRepresented = 0.90
+
+// Answered makes up for second readings that are still to come. Harm is read
+// again first, and harm is where first labels miss most: taken for all, what
+// came early would make a rate nearly twice the truth. Within a stratum and
+// class of first labels those read stand for those due (Little & Rubin 2002,
+// weighting classes), so their probabilities are multiplied by the share that
+// came. good is the effective number (Kish) of first labels "good" that were
+// read again. whole is false while strata that have nothing read yet stand for
+// more than a tenth of either class; then second readings correct nothing.
+func Answered(strata []Stratum, second []SecondReading, due []SecondDue) (weighted []SecondReading, good float64, whole bool) {
+	type class struct {
+		stratum string
+		bad     bool
+	}
+	wanted, read := map[class]int{}, map[class]int{}
+	for _, d := range due {
+		wanted[class{d.Stratum, d.FirstBad}] += d.Items
+	}
+	for _, s := range second {
+		read[class{s.Stratum, s.FirstBad}]++
+	}
+	weight := map[[2]string]float64{}
+	var mass, reached [2]float64
+	for _, s := range strata {
+		if s.Labeled == 0 {
+			continue
+		}
+		w := float64(s.Population) / float64(s.Labeled)
+		weight[[2]string{s.Frame, s.Name}] = w
+		for i, n := range [2]float64{float64(s.Labeled) - s.Bad, s.Bad} {
+			mass[i] += w * n
+			if read[class{s.Name, i == 1}] > 0 {
+				reached[i] += w * n
+			}
+		}
+	}
+	var weights []float64
+	for _, s := range second {
+		key := class{s.Stratum, s.FirstBad}
+		s.P *= min(1, float64(read[key])/float64(max(1, wanted[key])))
+		weighted = append(weighted, s)
+		if !s.FirstBad {
+			weights = append(weights, weight[[2]string{s.Frame, s.Stratum}]/s.P)
+		}
+	}
+	whole = reached[0] >= leastRepresented*mass[0] && reached[1] >= leastRepresented*mass[1]
+	return weighted, kish(weights), whole
+}
+
 func checkSecond(second []SecondReading) error {
 	for _, s := range second {
 		if err := firstOf(checkProbability("p", s.P), checkShare("final", s.Final)); err != nil {

@@ -188,3 +188,40 @@ func TestSecondReadingsCorrectFromTenOn(t *testing.T) {
 		t.Errorf("five would be enough: %.1f %%", 100*c.corrected)
 	}
 }
+
+// Harm is read again first. What came early stands for its own stratum alone;
+// until enough strata have some, second readings correct nothing.
+func TestEarlySecondReadingsStandForTheirStratum(t *testing.T) {
+	strata := []Stratum{{Name: "harm", Population: 100, Labeled: 50, Bad: 10}, {Name: "random", Population: 900, Labeled: 90, Bad: 3}}
+	due := []SecondDue{{"harm", true, 10}, {"harm", false, 4}, {"random", true, 3}, {"random", false, 8}}
+	var early []SecondReading
+	for range 10 {
+		early = append(early, SecondReading{Stratum: "harm", FirstBad: true, P: 1, Final: 1})
+	}
+	for i := range 4 {
+		early = append(early, SecondReading{Stratum: "harm", P: .1, Final: indicator(i == 0)})
+	}
+	if _, good, whole := Answered(strata, early, due); whole || good != 4 {
+		t.Errorf("nothing of the random stratum was read again: got %g, %v", good, whole)
+	}
+	more := append(early, SecondReading{Stratum: "random", FirstBad: true, P: 1, Final: 1},
+		SecondReading{Stratum: "random", P: .1}, SecondReading{Stratum: "random", P: .1})
+	weighted, good, whole := Answered(strata, more, due)
+	if !whole {
+		t.Error("every stratum has some")
+	}
+	near(t, "one of three read", 1./3, weighted[14].P)
+	near(t, "two of eight read", .1*2/8, weighted[15].P)
+	near(t, "all of harm read", .1, weighted[10].P)
+	// 4 of weight 2/.1, 2 of weight 10/.025: (80+800)²/(4·400+2·160,000).
+	near(t, "effective number", 880*880/321_600., good)
+	e := must(TwoPhase(strata, weighted, OfProcess, .95))
+	// Q = (20+30)/1000; of the good one in 44 was bad after all.
+	near(t, "rate", .05+.95*20/880, e.Value)
+	if _, good, whole := Answered(strata, nil, due); whole || good != 0 {
+		t.Error("without a second reading nothing is represented")
+	}
+	if _, _, whole := Answered(nil, nil, nil); !whole {
+		t.Error("of nothing nothing is missing")
+	}
+}
