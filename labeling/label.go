@@ -162,7 +162,7 @@ func (s *Store) submit(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler
 		return Label{}, nil, fmt.Errorf("submit item %d: %w", item, err)
 	}
 	if sub.State != "held" || !sub.Live {
-		if label, err := submittedBefore(ctx, tx, labeler, item, key); err == nil || !errors.Is(err, pgx.ErrNoRows) {
+		if label, err := submittedBefore(ctx, tx, labeler, item, key, answer); err == nil || !errors.Is(err, pgx.ErrNoRows) {
 			return label, nil, err
 		}
 		return Label{}, nil, whyStale(ctx, tx, labeler, item, token)
@@ -207,7 +207,9 @@ func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token u
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[submission])
 }
 
-func submittedBefore(ctx context.Context, tx pgx.Tx, labeler, item int64, key string) (Label, error) {
+// submittedBefore returns the label that the key made. With another answer than
+// that one's it is a Conflict: the second is no repeat of the first.
+func submittedBefore(ctx context.Context, tx pgx.Tx, labeler, item int64, key string, answer Answer) (Label, error) {
 	rows, _ := tx.Query(ctx, `
 		SELECT l.id, l.item_id, l.queue_id, l.event_id, l.labeler_id, l.revision, coalesce(l.label, '') AS label,
 		       coalesce(c.label, CASE WHEN l.purpose = 'gold' THEN l.label END, '') AS consensus, l.labeled_at, true AS already_this, r.number, q.slug AS queue, q.verdict_hidden
@@ -216,7 +218,25 @@ func submittedBefore(ctx context.Context, tx pgx.Tx, labeler, item int64, key st
 		JOIN queues q ON q.id = l.queue_id
 		LEFT JOIN consensus c ON c.item_id = l.item_id
 		WHERE l.labeler_id = $1 AND l.item_id = $2 AND l.idempotency_key = $3`, labeler, item, key)
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Label])
+	label, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Label])
+	if err != nil {
+		return label, err
+	}
+	var given Answer
+	err = tx.QueryRow(ctx, `
+		SELECT coalesce(l.label, ''), l.reasons, l.spans, coalesce(l.confidence, ''), coalesce(t.correction, ''), coalesce(t.note, '')
+		FROM labels l LEFT JOIN label_texts t ON t.label_id = l.id
+		WHERE l.id = $1`, label.ID).Scan(&given.Label, &given.Reasons, &given.Spans, &given.Confidence, &given.Correction, &given.Note)
+	if err == nil && !given.same(answer) {
+		return label, fault.Say(fault.Conflict, "Item %d has your label already: %s. Change that one to say something else.", item, strings.ReplaceAll(label.Label, "_", " "))
+	}
+	return label, err
+}
+
+// same reports whether two answers say the same, in whatever order.
+func (a Answer) same(b Answer) bool {
+	return a.Label == b.Label && a.Confidence == b.Confidence && a.Correction == b.Correction && a.Note == b.Note &&
+		slices.Equal(cleanReasons(a.Reasons), cleanReasons(b.Reasons)) && slices.Equal(sortedSpans(a.Spans), sortedSpans(b.Spans))
 }
 
 // check refuses an answer that the item's queue does not take.

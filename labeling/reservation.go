@@ -31,22 +31,6 @@ type Reservation struct {
 // Left is how long the reservation lasts, seen from now; never negative.
 func (r Reservation) Left(now time.Time) time.Duration { return max(0, r.LeaseUntil.Sub(now)) }
 
-// Counts says what is in a queue for one labeler, so that an empty queue can
-// explain itself.
-type Counts struct {
-	Free       int64      `json:"free"`                 // this labeler may reserve them now
-	Reserved   int64      `json:"reserved"`             // held by anybody, this labeler included
-	NextFrees  *time.Time `json:"next_frees,omitempty"` // when the first lease of another labeler ends
-	Another    int64      `json:"waiting_for_another"`  // this labeler had them; they wait for somebody else
-	Beyond     int64      `json:"beyond_skills"`        // wait for somebody with another task class or language
-	PutOff     int64      `json:"put_off"`              // this labeler put them off
-	Done       int64      `json:"done"`                 // have all their labels
-	DatabaseAt time.Time  `json:"-"`                    // the clock that NextFrees is of
-}
-
-// Total is everything that was or is to be labeled in the queue.
-func (c Counts) Total() int64 { return c.Free + c.Reserved + c.Another + c.Beyond + c.PutOff + c.Done }
-
 // ErrNothingFree is returned when a queue has nothing for this labeler. Counts
 // says why.
 var ErrNothingFree = errors.New("nothing is free")
@@ -100,11 +84,14 @@ const (
 				SELECT FROM reservations r
 				WHERE r.item_id = items.id AND r.labeler_id = $2
 				  AND r.state IN ('held', 'labeled', 'skipped', 'put_off'))
+			  AND NOT ` + readOthers + `
 			ORDER BY harm, frame_day DESC, u
 			LIMIT 1
 			FOR UPDATE SKIP LOCKED
 		)` + hold
 
+	// What this labeler put off, the longest ago first: put off once more, it goes
+	// to the end again.
 	reservePutOff = `
 		WITH next AS (
 			SELECT id FROM items
@@ -115,7 +102,8 @@ const (
 				SELECT FROM reservations r
 				WHERE r.item_id = items.id AND r.labeler_id = $2
 				  AND r.state IN ('held', 'labeled', 'skipped'))
-			ORDER BY harm, frame_day DESC, u
+			  AND NOT ` + readOthers + `
+			ORDER BY (SELECT max(r.id) FROM reservations r WHERE r.item_id = items.id AND r.labeler_id = $2 AND r.state = 'put_off')
 			LIMIT 1
 			FOR UPDATE SKIP LOCKED
 		)
@@ -148,6 +136,10 @@ const (
 		FROM next
 		RETURNING ` + reservationColumns
 )
+
+// readOthers holds of items of which the labeler $2 knows what others said: who
+// has decided between two labels is not asked for a third.
+const readOthers = `EXISTS (SELECT FROM labels_read k WHERE k.labeler_id = $2 AND k.item_id = items.id)`
 
 // What an item was to a labeler it stays: gold that was put off comes back as
 // gold.
@@ -349,7 +341,7 @@ func (s *Store) tryWay(ctx context.Context, at turn, way Way, open bool) (Reserv
 	case WayLater:
 		statement = reservePutOff
 	}
-	if len(at.able.Languages) > 0 && slices.Contains([]Way{WayMeasure, WayHarm, WayAnother}, way) {
+	if len(at.able.Languages) > 0 && slices.Contains([]Way{WayMeasure, WayHarm, WayAnother, WayLater}, way) {
 		statement = understanding(statement)
 	}
 	rows, _ := s.DB.Query(ctx, statement, args...)

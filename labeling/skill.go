@@ -158,33 +158,6 @@ func mayBeGiven(ctx context.Context, tx pgx.Tx, labeler, queue int64) error {
 	return fault.Say(fault.Invalid, "They do not judge answers of the class %s: their skills say which they do.", q.TaskClass)
 }
 
-// separate takes what the labeler cannot judge out of what is free for them,
-// up to 10,000.
-func (s *Store) separate(ctx context.Context, queue Queue, labeler int64, counts *Counts) error {
-	able, err := skillsOf(ctx, s.DB, labeler)
-	judges := able.Judges(queue.TaskClass)
-	if err != nil || judges && len(able.Languages) == 0 {
-		return err
-	}
-	err = s.DB.QueryRow(ctx, `
-		SELECT count(*) FROM (
-			SELECT FROM items
-			WHERE queue_id = $1 AND taken < wanted AND removed_at IS NULL
-			  AND assigned_to IS NULL AND ($5 OR language <> '' AND NOT language = ANY ($3))
-			  AND NOT EXISTS (
-				SELECT FROM reservations r
-				WHERE r.item_id = items.id AND r.labeler_id = $2 AND r.state IN ('held', 'labeled', 'skipped', 'put_off'))
-			LIMIT $4) AS waiting`, queue.ID, labeler, able.Languages, countedTo, !judges).Scan(&counts.Beyond)
-	if err != nil {
-		return fmt.Errorf("what is beyond the skills of labeler %d in queue %s: %w", labeler, queue.Slug, err)
-	}
-	counts.Free = max(0, counts.Free-counts.Beyond)
-	if !judges {
-		counts.Free, counts.PutOff = 0, 0
-	}
-	return nil
-}
-
 // Stranded is a part of a queue that waits and that nobody who is here can
 // judge.
 type Stranded struct {

@@ -37,13 +37,23 @@ export function words(date, now, style) {
   return day(date, part(date, { year: 'numeric' }) !== part(now, { year: 'numeric' })) + ', ' + clock(date)
 }
 
-function left(until) {
-  const seconds = Math.max(0, Math.round((until - Date.now()) / 1000))
+function left(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000))
   const two = (n) => String(n).padStart(2, '0')
   return seconds >= 3600 ? `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}` : `${Math.floor(seconds / 60)}:${two(seconds % 60)}`
 }
 
+// setLeft begins to count down what has just arrived. The end is kept by this
+// browser's clock, whatever that says: only how much is left came from the server.
+export function setLeft(within = document) {
+  for (const node of all('[data-left]', within)) {
+    node.dataset.ends ||= Date.now() + 1000 * node.dataset.left
+    node.textContent = left(node.dataset.ends - Date.now())
+  }
+}
+
 export function setTimes(within = document) {
+  setLeft(within)
   const now = new Date()
   for (const node of all('time[data-time]', within)) {
     const said = words(new Date(node.dateTime), now, node.dataset.time)
@@ -54,7 +64,5 @@ export function setTimes(within = document) {
 export function startTimes() {
   setTimes()
   setInterval(() => { if (!document.hidden) setTimes() }, 30000)
-  setInterval(() => {
-    for (const node of all('[data-until]')) node.textContent = left(new Date(node.dataset.until))
-  }, 1000)
+  setInterval(setLeft, 1000)
 }

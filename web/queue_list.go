@@ -225,26 +225,22 @@ func (s *site) queuesNext(c *fiber.Ctx) error {
 	return s.see(c, "/items/"+itemID(r.ItemID))
 }
 
-// whyNothing says why Start has nothing for this person, where it is for want
-// of a skill.
+// whyNothing says why Start has nothing for this person, in counts over all
+// queues.
 func (s *site) whyNothing(ctx context.Context, actor auth.Actor) (string, error) {
-	words := "Nothing is free for you in any queue."
 	queues, err := s.Labeling.Queues(ctx, actor)
 	if err != nil {
-		return words, err
+		return "", err
 	}
-	var beyond int64
+	var all labeling.Counts
 	for _, queue := range queues {
 		counts, err := s.Labeling.Counts(ctx, actor, queue)
 		if err != nil {
-			return words, err
+			return "", err
 		}
-		beyond += counts.Beyond
+		all = all.And(counts)
 	}
-	if beyond > 0 {
-		words = "Nothing is free for you: " + ui.CountOf(beyond, "item waits", "items wait") + " for somebody with another task class or language."
-	}
-	return words, nil
+	return "Nothing is free for you in any queue: " + whyEmptyText(all), nil
 }
 
 // ago is an age as a sentence has it.

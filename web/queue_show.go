@@ -26,6 +26,7 @@ type queuePage struct {
 	Rules      bool // the reader may see them
 	SelectMany bool // and may act on many items at once
 	Empty      *ui.Empty
+	Waits      string // address that says what has become of an empty queue; "" for who does not label
 	Stats      ui.Stats
 	Bar        ui.StackBar
 	Table      *ui.Table
@@ -46,6 +47,8 @@ type queueFilter struct {
 	From  int    `query:"from"`  // rows before this page
 	After int64  `query:"after"` // the item labeled just before, for the toast
 	Mix   string `query:"mix"`   // percent of measurement to look at; "" is the queue's own
+
+	Waited bool `query:"waited"` // asked by the page of an empty queue
 }
 
 func (s *site) queueShow(c *fiber.Ctx) error {
@@ -156,9 +159,16 @@ func buildQueue(q shownQueue, filter queueFilter) queuePage {
 		Stats: queueStats(q),
 		Bar:   ui.StackBar{Parts: classParts(q.Summary.Waiting), Name: waitingName(q.Summary.Waiting), Legend: true, Words: classLegend},
 	}
-	if q.Labels && q.Counts.Free == 0 {
-		empty := buildEmptyQueue(q)
-		p.Empty = &empty
+	if q.Labels {
+		p.Waits = "/queues/" + q.Queue.Slug + "?waited=yes"
+		switch {
+		case q.Counts.Free == 0:
+			empty := buildEmptyQueue(q)
+			p.Empty = &empty
+		case filter.Waited:
+			again := buildFreeAgain(q)
+			p.Empty = &again
+		}
 	}
 	if q.Labels {
 		p.Progress = progressOf(q.Counts)
@@ -226,7 +236,7 @@ func queueStats(q shownQueue) ui.Stats {
 // progressOf says for one person what needs their review, what needs that of
 // others, and what is completed.
 func progressOf(c labeling.Counts) string {
-	return fmt.Sprintf("Needs your review: %s. Needs others’ review: %s. Completed: %s.", ui.Count(c.Free+c.PutOff), ui.Count(c.Another+c.Beyond+c.Reserved), ui.Count(c.Done))
+	return fmt.Sprintf("Needs your review: %s. Needs others’ review: %s. Completed: %s.", ui.Count(c.NeedsYou()), ui.Count(c.NeedsOthers()), ui.Count(c.Done))
 }
 
 func mineOf(summary labeling.Summary) string {
@@ -242,20 +252,7 @@ var classLegend = []string{
 
 // buildEmptyQueue says why there is nothing for this person, in counts.
 func buildEmptyQueue(q shownQueue) ui.Empty {
-	why := ui.Count(q.Counts.Free) + " free, " + ui.Count(q.Counts.Reserved) + " reserved"
-	if q.Counts.NextFrees != nil {
-		why += " (next frees in " + ui.Left(q.Counts.NextFrees.Sub(q.Counts.DatabaseAt)) + ")"
-	}
-	if q.Counts.Another > 0 {
-		why += ", " + ui.Count(q.Counts.Another) + " waiting for another labeler"
-	}
-	if q.Counts.Beyond > 0 {
-		why += ", " + ui.Count(q.Counts.Beyond) + " in a task class or language that is not among your skills"
-	}
-	if q.Counts.PutOff > 0 {
-		why += ", " + ui.Count(q.Counts.PutOff) + " put off by you"
-	}
-	empty := ui.Empty{Title: "Nothing is free for you in " + q.Queue.Title, Why: why + "."}
+	empty := ui.Empty{Title: "Nothing is free for you in " + q.Queue.Title, Said: ui.Words(whyEmpty(q.Counts)...)}
 	if q.Elsewhere != nil {
 		empty.Actions = append(empty.Actions, queueNext{Slug: q.Elsewhere.Queue.Slug, Label: fmt.Sprintf("Next queue: %s, %s", q.Elsewhere.Queue.Title, ui.Count(q.Elsewhere.Free())), Main: true})
 	}
@@ -263,6 +260,66 @@ func buildEmptyQueue(q shownQueue) ui.Empty {
 		empty.Actions = append(empty.Actions, queueNext{Slug: q.Queue.Slug, Label: "Take what you put off"})
 	}
 	return empty
+}
+
+// buildFreeAgain greets whoever waited at the empty queue.
+func buildFreeAgain(q shownQueue) ui.Empty {
+	n := q.Counts.Free + q.Counts.PutOff
+	return ui.Empty{Title: ui.CountOf(n, "item is", "items are") + " free for you now",
+		Actions: []templ.Component{queueNext{Slug: q.Queue.Slug, Label: "Go on labeling", Main: true}}}
+}
+
+// whyEmpty are counts as a sentence: "0 free, 7 reserved (next frees in 2:10),
+// 3 waiting for another labeler."
+func whyEmpty(c labeling.Counts) []any {
+	words := []any{upTo(c.Free) + " free, " + upTo(c.Reserved) + " reserved"}
+	var inside []any
+	if c.Yours > 0 {
+		inside = append(inside, upTo(c.Yours)+" by you")
+	}
+	if c.NextFrees != nil {
+		if len(inside) > 0 {
+			inside = append(inside, ", ")
+		}
+		inside = append(inside, "next frees in ", ui.Countdown{Left: c.NextFrees.Sub(c.DatabaseAt)})
+	}
+	if len(inside) > 0 {
+		words = append(append(append(words, " ("), inside...), ")")
+	}
+	for _, part := range []struct {
+		n     int64
+		words string
+	}{
+		{c.Another, "waiting for another labeler"},
+		{c.Given, "given to somebody else"},
+		{c.Beyond, "in a task class or language that is not among your skills"},
+		{c.PutOff, "put off by you"},
+	} {
+		if part.n > 0 {
+			words = append(words, ", "+upTo(part.n)+" "+part.words)
+		}
+	}
+	return append(words, ".")
+}
+
+// whyEmptyText is whyEmpty where nothing can count down.
+func whyEmptyText(c labeling.Counts) string {
+	text := ""
+	for _, part := range whyEmpty(c) {
+		if left, ok := part.(ui.Countdown); ok {
+			part = ui.Left(left.Left)
+		}
+		text += fmt.Sprint(part)
+	}
+	return text
+}
+
+// upTo is a count as far as it was counted.
+func upTo(n int64) string {
+	if n >= labeling.CountedTo {
+		return ui.Count(labeling.CountedTo) + " or more"
+	}
+	return ui.Count(n)
 }
 
 func queueTable(q shownQueue, filter queueFilter) ui.Table {

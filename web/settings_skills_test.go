@@ -33,7 +33,7 @@ func TestSkillsAreTickedOnThePeoplePageAndStartFollows(t *testing.T) {
 	admin.post(path, url.Values{"language": {"xx"}}).want(400)
 
 	labeler.post("/queues/next", nil).to("/queues")
-	if page := labeler.get("/queues").want(200); !strings.Contains(page.Body, "1 item waits for somebody with another task class or language.") {
+	if page := labeler.get("/queues").want(200); !strings.Contains(page.Body, "Nothing is free for you in any queue: 0 free, 0 reserved, 1 in a task class or language that is not among your skills.") {
 		t.Error("Start does not say what it lacks")
 	}
 	if page := labeler.get("/queues/summarization").want(200); !strings.Contains(page.Body, "1 in a task class or language that is not among your skills") {

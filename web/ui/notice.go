@@ -33,7 +33,8 @@ type Toast struct {
 type Empty struct {
 	Title   string
 	Why     string
-	Code    string // a command that would change it
+	Said    templ.Component // why, where it is more than text
+	Code    string          // a command that would change it
 	Actions []templ.Component
 	Bare    bool // inside a table or panel
 }

@@ -120,9 +120,20 @@ func StandardChoices(chosen string, meanings [4]string) LabelChoices {
 	}}
 }
 
-func (b QueueBar) left(ctx context.Context) string {
-	return Left(b.Until.Sub(readerOf(ctx).Now))
+func (b QueueBar) left(ctx context.Context) time.Duration {
+	return b.Until.Sub(readerOf(ctx).Now)
 }
+
+// Countdown is time that runs out: from when it is seen, whatever the reader's
+// clock says.
+type Countdown struct {
+	Left time.Duration
+	ID   string
+}
+
+func (c Countdown) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, c.Draw()) }
+
+func (c Countdown) seconds() int { return max(0, int(c.Left.Round(time.Second)/time.Second)) }
 
 func (s SpanList) words(m Marked) string {
 	runes := []rune(s.Text)
