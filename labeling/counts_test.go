@@ -77,7 +77,7 @@ func TestCountsPartTheQueue(t *testing.T) {
 	if _, err := s.DB.Exec(t.Context(), `UPDATE items SET lifted = 0`); err != nil {
 		t.Fatal(err)
 	}
-	s.counted.Clear()
+	s.tallies.Clear()
 	got, err := s.Counts(t.Context(), me, queue)
 	if err != nil {
 		t.Fatal(err)
