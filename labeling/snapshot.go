@@ -64,8 +64,9 @@ func snapshotOf(r telemetry.Response) Snapshot {
 	return s
 }
 
-// titleLength is how much of a prompt fits a line of the rail.
-const titleLength = 60
+// titleLength is how much of a prompt tells one item from its neighbours; a
+// narrow place cuts it further.
+const titleLength = 100
 
 // titleFor names an item by the first words of the prompt, of the response
 // when there is no prompt.
@@ -83,7 +84,7 @@ func titleFor(s Snapshot) string {
 		if at := strings.LastIndex(cut, " "); at > titleLength/2 {
 			cut = cut[:at]
 		}
-		return cut + "…"
+		return strings.TrimRight(cut, ".,;:-–— (") + "…"
 	}
 	return ""
 }

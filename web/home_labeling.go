@@ -77,14 +77,16 @@ func buildLabelingOverview(actor auth.Actor, rows []queueRow, week labeling.Toda
 }
 
 func queueNeed(row queueRow, now time.Time) need {
-	text := ui.Count(row.Free()) + " waiting"
+	text, safety := ui.Count(row.Free())+" waiting", row.Waiting[labeling.Safety]
+	if safety > 0 {
+		text += ", " + ui.Count(safety) + " of them safety"
+	}
 	if row.Oldest != nil {
 		text += ", oldest " + ui.Age(now.Sub(*row.Oldest))
 	}
 	n := need{Urgency: calm, Icon: ui.IconInbox, Title: row.Queue.Title, Text: text + ".", Act: "Open", URL: "/queues/" + row.Queue.Slug}
-	if safety := row.Waiting[labeling.Safety]; safety > 0 {
+	if safety > 0 {
 		n.Urgency = waiting
-		n.Text = ui.Count(safety) + " of them safety. " + n.Text
 	}
 	return n
 }
@@ -92,7 +94,7 @@ func queueNeed(row queueRow, now time.Time) need {
 func weekOf(week labeling.Today) templ.Component {
 	stats := ui.Stats{Grid: true, Items: []ui.Stat{{Term: "Labels", Figure: ui.Count(week.Labels)}}}
 	if week.Median >= time.Second {
-		stats.Items = append(stats.Items, ui.Stat{Term: "Median per item", Figure: ui.Elapsed(week.Median.Round(time.Second))})
+		stats.Items = append(stats.Items, ui.Stat{Term: "Median per item", Figure: ui.Handling(week.Median)})
 	}
 	return sideSection("Your week", ui.Words(stats, yourPages()))
 }

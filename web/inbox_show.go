@@ -43,7 +43,10 @@ func buildInbox(notices []labeling.Notice) inboxPage {
 		p.Table.Rows = append(p.Table.Rows, ui.Row{URL: address, Dim: n.ReadAt != nil, Cells: []templ.Component{words,
 			ui.Link{Text: railTitle(n.Title), URL: address, Plain: true}, ui.Text(n.Queue), ui.Time{At: n.At}}})
 	}
-	p.Head.Sub = ui.CountOf(p.Unread, "unread line", "unread lines")
+	p.Head.Sub = "All read"
+	if p.Unread > 0 {
+		p.Head.Sub = ui.Count(p.Unread) + " unread"
+	}
 	return p
 }
 

@@ -53,7 +53,7 @@ func (p inboxPage) draw() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Panel{Title: "For you", Flush: true}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Panel{Flush: true}.Draw().Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

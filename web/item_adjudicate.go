@@ -122,7 +122,7 @@ func buildSide(response, corrected string, l labeling.SideLabel) sideLabel {
 		note += ", confidence " + l.Answer.Confidence
 	}
 	if l.Elapsed >= time.Second {
-		note += ", " + ui.Elapsed(l.Elapsed.Round(time.Second))
+		note += ", " + ui.Handling(l.Elapsed)
 	}
 	side := sideLabel{
 		Title: capital(labelWords(l.Answer.Label)), Note: note, Mark: ui.MarkOf(l.Answer.Label),

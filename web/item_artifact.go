@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/a-h/templ"
@@ -88,7 +90,7 @@ func buildArtifact(item labeling.Item, verdicts []Verdict) (ui.Artifact, bool) {
 		block.Where = joined(a.Dialect, a.Database)
 		block.Source = ui.Code{Text: a.SQL, Tokens: ui.Tokens("sql", a.SQL)}
 		if a.Schema != "" {
-			block.Evidence = append(block.Evidence, ui.Code{Text: cut(a.Schema, sourceLength), Tokens: ui.Tokens("sql", cut(a.Schema, sourceLength)), Small: true, Well: true})
+			block.Evidence = append(block.Evidence, schemaEvidence(a.Schema)...)
 		}
 	case "code":
 		block.Kind, block.Icon, block.Where = "Code", ui.IconCode, a.Language
@@ -194,6 +196,7 @@ func cellGrid(a artifactOf, evidence formulaEvidence) templ.Component {
 	}
 	slices.SortFunc(columns, func(x, y string) int { return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y)) })
 	grid := ui.Grid{Named: true, Columns: columns}
+	dated := dateColumns(a.Formula, columns, rows)
 	for _, row := range sortedKeys(rows) {
 		line := ui.GridRow{Name: strconv.Itoa(row)}
 		for _, column := range columns {
@@ -201,15 +204,64 @@ func cellGrid(a artifactOf, evidence formulaEvidence) templ.Component {
 			cell := ui.Cell{Counted: counted[column+strconv.Itoa(row)]}
 			if there {
 				cell.Text, cell.Number = cellText(value)
+				cell.Before = dateOf(value, dated[column])
 			}
 			line.Cells = append(line.Cells, cell)
 		}
 		grid.Rows = append(grid.Rows, line)
 	}
+	var notes []string
 	if len(evidence.Trace) > 0 {
-		grid.Caption = "Counted cells are marked."
+		notes = append(notes, "Counted cells are marked.")
 	}
+	if len(dated) > 0 {
+		notes = append(notes, "Dates stand before their serial numbers.")
+	}
+	grid.Caption = strings.Join(notes, " ")
 	return grid
+}
+
+// A sheet sends a date as its serial number, days since the end of 1899, and
+// nothing says that it is one. Between these lie the days of 2000 to 2050.
+const firstDay, lastDay = 36_526, 55_153
+
+var (
+	dateFunction = regexp.MustCompile(`(?i)\b(DATE|TODAY|NOW|DATEVALUE|EDATE|EOMONTH|YEAR|MONTH|DAY|WEEKDAY|WEEKNUM|ISOWEEKNUM|DATEDIF|DAYS|NETWORKDAYS|WORKDAY)\(`)
+	dateWord     = regexp.MustCompile(`(?i)\b(date|day|due|shipped|ordered|placed|paid on|deadline|since|until)\b`)
+)
+
+// dateColumns are the columns whose numbers read as days: all whole, all from
+// 2000 to 2050, below a head that speaks of dates or beside a formula that does.
+func dateColumns(formula string, columns []string, rows map[int]map[string]any) map[string]bool {
+	dated := map[string]bool{}
+	for _, column := range columns {
+		says, days := dateFunction.MatchString(formula), 0
+		for _, row := range rows {
+			text, number := cellText(row[column])
+			if !number {
+				says = says || dateWord.MatchString(text)
+				continue
+			}
+			if day, err := strconv.Atoi(text); err != nil || day < firstDay || day > lastDay {
+				days = -len(rows)
+			}
+			days++
+		}
+		if says && days > 0 {
+			dated[column] = true
+		}
+	}
+	return dated
+}
+
+// dateOf writes the day of a serial number; nothing for what is none.
+func dateOf(value any, dated bool) string {
+	text, number := cellText(value)
+	day, err := strconv.Atoi(text)
+	if !dated || !number || err != nil {
+		return ""
+	}
+	return time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC).AddDate(0, 0, day).Format(time.DateOnly)
 }
 
 func cellList(a artifactOf, counted map[string]bool) ui.Grid {

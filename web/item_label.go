@@ -229,8 +229,8 @@ func buildBar(item labeling.Item, around labeling.Progress) ui.QueueBar {
 		Done: item.Number, Total: int(around.Summary.Free() + around.Summary.Reserved + around.Summary.Done),
 		Gain: gainWords(around.Gain), Until: item.Reservation.LeaseUntil,
 		Actions: []templ.Component{
-			ui.Button{Label: "Queue", Style: ui.Plain, Size: ui.Small, Icon: ui.IconHistory, URL: "/queues/" + item.Queue.Slug},
-			ui.Button{Label: "Guide", Style: ui.Plain, Size: ui.Small, Icon: ui.IconBook, Opens: "guide", URL: "/guides/" + pathPart(item.TaskClass)},
+			ui.Button{Label: "Queue", Style: ui.Plain, Size: ui.Small, URL: "/queues/" + item.Queue.Slug},
+			ui.Button{Label: "Guide", Style: ui.Plain, Size: ui.Small, Opens: "guide", URL: "/guides/" + pathPart(item.TaskClass)},
 			ui.Button{Label: "Keys", Style: ui.Plain, Size: ui.Small, Opens: "keys", Act: ui.ActKeys},
 		},
 	}
@@ -269,11 +269,11 @@ func buildQuestions(item labeling.Item, a labeling.Answer) templ.Component {
 	if item.Snapshot.Abstained() {
 		choices.Legend = "Was it justified not to answer?"
 	}
-	empty := "None marked."
+	empty := "none marked"
 	if item.Queue.SpansNeeded {
-		empty = "None. Needed for hallucinated."
+		empty = "needed for hallucinated"
 	}
-	correction := ui.Field{Label: "Correction", Name: "correction", Optional: true, Rows: 3, Mono: item.Snapshot.Artifact != nil, Act: ui.ActCorrection, Value: a.Correction}
+	correction := ui.Field{Label: "Correction", Name: "correction", Optional: true, Rows: 2, Mono: item.Snapshot.Artifact != nil, Act: ui.ActCorrection, Value: a.Correction}
 	corrected := correctedText(item.Snapshot)
 	correction.Attrs = ui.EditsOf(corrected)
 	correction.Beside = ui.Words(fillButton("Edit the response", corrected), fillButton("Use the user’s", correctionOfUser(item.Snapshot)))
@@ -291,7 +291,7 @@ func buildQuestions(item labeling.Item, a labeling.Answer) templ.Component {
 			{Label: "Medium", Value: "medium", Current: a.Confidence == "medium"},
 			{Label: "High", Value: "high", Current: a.Confidence == "high"},
 		}},
-		Note: ui.Field{Label: "Note", Name: "note", Optional: true, Rows: 2, Act: ui.ActNote, Value: a.Note},
+		Note: ui.Field{Label: "Note", Name: "note", Optional: true, Rows: 1, Act: ui.ActNote, Value: a.Note},
 	}.draw()
 }
 
@@ -363,7 +363,7 @@ func buildItemHead(item labeling.Item, verdicts []Verdict) ui.ItemHead {
 			ui.Chip{Text: taskClassWords(item.TaskClass), Tone: ui.Accent},
 			ui.Mono(shortSession(item.SessionID)),
 			ui.Time{At: item.EventTime},
-			ui.Chip{Text: "Redacted text, consent " + cmp.Or(item.Snapshot.Consent, "unknown"), Icon: ui.IconShield, Outline: true},
+			ui.Chip{Text: textRead(item.Snapshot.Consent), Icon: ui.IconShield, Outline: true},
 		},
 		Events: len(item.Snapshot.Around),
 	}
@@ -386,6 +386,15 @@ func buildItemHead(item labeling.Item, verdicts []Verdict) ui.ItemHead {
 		}
 	}
 	return head
+}
+
+// textRead says what is read; the consent where it would let more be read, or
+// is not known.
+func textRead(consent string) string {
+	if consent == "redacted" {
+		return "Redacted text"
+	}
+	return "Redacted text, consent " + cmp.Or(consent, "unknown")
 }
 
 // shortSession keeps an id on its line; the whole is in the title of nothing,
@@ -461,7 +470,7 @@ func railCounts(verdictHidden bool, now labeling.Progress) map[string]string {
 func todayGroup(today labeling.Today) ui.RailGroup {
 	group := ui.RailGroup{Title: "Today", Items: []ui.RailItem{{Title: "Labels", Count: "today", Number: ui.Count(today.Labels), URL: "/labels?when=today"}}}
 	if today.Median >= time.Second {
-		group.Items = append(group.Items, ui.RailItem{Title: "Median per item", Number: ui.Elapsed(today.Median.Round(time.Second))})
+		group.Items = append(group.Items, ui.RailItem{Title: "Median per item", Number: ui.Handling(today.Median)})
 	}
 	return group
 }

@@ -93,7 +93,7 @@ func secondsWords(l labeling.Labeler) string {
 	if l.Median <= 0 {
 		return "–"
 	}
-	return ui.Elapsed(l.Median)
+	return ui.Handling(l.Median)
 }
 
 // standings are the standings in words, with what each brings.

@@ -68,7 +68,7 @@ func turnFigure(m telemetry.Mean) string {
 
 func lasted(d telemetry.Distribution, percent int) string {
 	if v, ok := d.Percentile(percent); ok && d.N() >= fewest {
-		return ui.Elapsed(time.Duration(v) * time.Second)
+		return ui.Handling(time.Duration(v) * time.Second)
 	}
 	return "–"
 }

@@ -94,7 +94,7 @@ func buildQueues(actor auth.Actor, rows []queueRow, now time.Time) queuesPage {
 	p.Table = ui.Table{
 		ID: "queues", Caption: "Queues", Loose: true,
 		Columns: []ui.Column{{Label: "Queue"}, {Label: "Waiting by reason", Wide: true}, {Label: "Waiting", Right: true}, {Label: "Reserved", Right: true},
-			{Label: "Oldest", Right: true}, {Label: "Done", Right: true}, {Label: "Mine", Right: true}, {Label: "Next labels bring"}, {Name: "Label"}},
+			{Label: "Oldest", Right: true}, {Label: "Done", Right: true}, {Label: "Mine", Right: true}, {Label: "Next labels bring"}, {Name: "Label", Right: true}},
 		Empty: ui.Empty{Title: "No queue yet", Why: "A queue opens by itself with the first response of its task class. Send events, and responses are flagged within a minute.", Code: "assay load events.jsonl", Bare: true},
 		Foot: &ui.Foot{Shown: ui.CountOf(len(rows), "queue"), Hints: len(rows) > 0,
 			Note: ui.Text("Next labels bring: how close the estimated rate comes to the truth (95 %), and the labeling time until then.")},
@@ -142,7 +142,7 @@ func buildQueueRow(row queueRow, widest int, labels bool, now time.Time) ui.Row 
 	address := "/queues/" + row.Queue.Slug
 	brings := ui.Dim("nothing more within reach")
 	if half, n, ok := row.Gain.Next(); ok {
-		brings = ui.Pair("the rate within ±"+trimNumber(100*half)+" points", "after "+ui.WorkTime(row.Gain.Work(n))+" of labeling")
+		brings = ui.Pair("the rate within "+pointsWords(half), "after "+ui.WorkTime(row.Gain.Work(n))+" of labeling")
 	}
 	oldest := ""
 	if row.Oldest != nil {

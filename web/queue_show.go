@@ -228,7 +228,7 @@ func queueStats(q shownQueue) ui.Stats {
 		stats.Items = append(stats.Items, ui.Stat{Term: "Mine", Figure: ui.Count(q.Summary.Mine), Base: mineOf(q.Summary)})
 	}
 	if q.Summary.Median >= time.Second {
-		stats.Items = append(stats.Items, ui.Stat{Term: "Median per item", Figure: ui.Elapsed(q.Summary.Median.Round(time.Second)), Base: "of the last 200 labels"})
+		stats.Items = append(stats.Items, ui.Stat{Term: "Median per item", Figure: ui.Handling(q.Summary.Median), Base: "of the last 200 labels"})
 	}
 	return stats
 }

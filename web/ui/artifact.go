@@ -66,6 +66,13 @@ type Cell struct {
 // differ are marked.
 type Compare struct{ Left, Right Grid }
 
+// Fold is what is there when asked for: the rows a query ran on.
+type Fold struct {
+	Summary string
+	Body    templ.Component
+}
+
+func (f Fold) Render(ctx context.Context, w io.Writer) error     { return drawn(ctx, w, f.Draw()) }
 func (a Artifact) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, a.Draw()) }
 func (f Finding) Render(ctx context.Context, w io.Writer) error  { return drawn(ctx, w, f.Draw()) }
 func (g Grid) Render(ctx context.Context, w io.Writer) error     { return drawn(ctx, w, g.Draw()) }

@@ -155,6 +155,15 @@ func Elapsed(d time.Duration) string {
 	}
 }
 
+// Handling writes how long a person had something in hand, in whole seconds:
+// "43 s", "2 min 05 s".
+func Handling(d time.Duration) string {
+	if s := int(d.Round(time.Second) / time.Second); s >= 0 && s < 100 {
+		return fmt.Sprintf("%d s", s)
+	}
+	return Elapsed(d)
+}
+
 // Milliseconds writes a measured latency: "612 ms", and from ten seconds on as
 // [Elapsed].
 func Milliseconds(ms float64) string {

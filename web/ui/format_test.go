@@ -44,6 +44,8 @@ func TestFormats(t *testing.T) {
 		{"tenths", Elapsed(190 * time.Millisecond), "0.19 s"},
 		{"seconds", Elapsed(2100 * time.Millisecond), "2.1 s"},
 		{"tens of seconds", Elapsed(41 * time.Second), "41.0 s"},
+		{"a person's time", Handling(42_600 * time.Millisecond), "43 s"},
+		{"more of a person's time", Handling(125 * time.Second), "2 min 05 s"},
 		{"minutes", Elapsed(125 * time.Second), "2 min 05 s"},
 		{"a latency", Milliseconds(612.4), "612 ms"},
 		{"a long latency", Milliseconds(12_300), "12.3 s"},

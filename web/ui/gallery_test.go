@@ -146,7 +146,7 @@ func questions(chosen string, spans []Marked) templ.Component {
 		Reasons{Items: []Reason{{"wrong_value", "Wrong value stated", chosen != ""}, {"wrong_range", "Wrong range or criterion", false},
 			{"invented_function", "Invented function", false}, {"false_explanation", "False explanation", chosen != ""},
 			{"ignores_question", "Ignores the question", false}, {"other", "Other", false}}},
-		in(Extra{ID: "spans", Label: "Spans", Act: ActMark}, SpanList{Text: answer, Spans: spans, Empty: "None. Needed for hallucinated."}),
+		in(Extra{ID: "spans", Label: "Spans", Act: ActMark}, SpanList{Text: answer, Spans: spans, Empty: "needed for hallucinated"}),
 		in(Extra{ID: "correct", Label: "Correction", Act: ActCorrection},
 			Field{Label: "Correction", Name: "correction", Optional: true, Rows: 3, Mono: true, Act: ActCorrection,
 				Value:  "=SUMIFS(E2:E10,B2:B10,\"EMEA\",E2:E10,\">500\",D2:D10,\">=\"&DATE(2026,7,1),D2:D10,\"<\"&DATE(2026,10,1))",

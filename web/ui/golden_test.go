@@ -107,7 +107,7 @@ var components = map[string]templ.Component{
 	"work": in(Work{Item: "17", Action: "/items/17/labels", Draft: "/items/17/draft", Ahead: "/next", Needs: "hallucinated", Hidden: []Kept{{"reservation", "r"}}, Bar: QueueBar{Title: hostile, Done: 17, Total: 225, Until: now.Add(time.Minute)},
 		Rail: &Rail{Groups: []RailGroup{{Kind: "yours", Title: "Yours now", Items: []RailItem{{ID: "17", Title: hostile, Number: "17", Current: true}}}}}, Questions: Text("questions"), Submit: Submit{Later: "/later", Skip: "/skip", SkipWhy: []Option{{Value: "unclear", Label: "Unclear"}}, Extras: []Extra{{ID: "spans", Label: "Spans", Act: ActMark}}}}, "messages"),
 	"guide-note":  GuideNote{Version: "Guide 7", Name: "Formula answers", Rule: Words("Enough for ", Guide("hallucinated")), Opens: "guide", URL: "/guides/7"},
-	"span-list":   SpanList{Text: "One is so. Two is not.", Spans: []Marked{{0, 10, "a", Bad}, {50, 90, "b", Bad}}, Empty: "None. Needed for hallucinated."},
+	"span-list":   SpanList{Text: "One is so. Two is not.", Spans: []Marked{{0, 10, "a", Bad}, {50, 90, "b", Bad}}, Empty: "needed for hallucinated"},
 	"certificate": in(Certificate{Title: "Certificate of promotion", Sub: "handoff 15"}, "inside"),
 	"sign-in":     in(SignIn{}, Or{Text: "or with an account here"}),
 	"reading":     in(Reading{Side: Text("details")}, in(ReadingHead{}, "head"), in(ToolBar{}, in(Actions{End: true}, "tools")), Gap{}),

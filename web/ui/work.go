@@ -79,7 +79,7 @@ type GuideNote struct {
 type SpanList struct {
 	Text  string // the response
 	Spans []Marked
-	Empty string // "None. Needed for hallucinated."
+	Empty string // beside the title while none is marked: "needed for hallucinated"
 }
 
 // Extra is a part of the questions that the dock hides behind a button.
