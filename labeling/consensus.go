@@ -15,6 +15,7 @@ type Reading struct {
 	LabelerID int64
 	Label     string // "" after an undo
 	Source    string // person or import
+	Doubted   bool   // the labeler is on probation
 }
 
 // Consensus is the label of an item after all its labelers.
@@ -83,11 +84,15 @@ func WantsThird(readings []Reading) bool {
 	return pair != [2]string{"correct", "hallucinated"} && pair != [2]string{"hallucinated", "correct"}
 }
 
+// The labels of the item are found by the item alone: what they are ordered by
+// may not tempt anybody to read another index from end to end.
 const readingsQuery = `
-	SELECT DISTINCT ON (first_id, labeler_id) id AS label_id, labeler_id, coalesce(label, '') AS label, source
-	FROM (
-		SELECT *, min(id) OVER (PARTITION BY labeler_id) AS first_id FROM labels WHERE item_id = $1 AND purpose = 'count'
-	) AS l
+	WITH l AS MATERIALIZED (
+		SELECT id, labeler_id, revision, label, source FROM labels WHERE item_id = $1 AND purpose = 'count'
+	)
+	SELECT DISTINCT ON (first_id, labeler_id) f.id AS label_id, labeler_id, coalesce(label, '') AS label, source, w.doubted
+	FROM (SELECT *, min(id) OVER (PARTITION BY labeler_id) AS first_id FROM l) AS f
+	JOIN labelers w ON w.id = f.labeler_id
 	ORDER BY first_id, labeler_id, revision DESC`
 
 // readingsOf returns the latest revision of each labeler of an item, in the
@@ -115,7 +120,29 @@ func (said *spoken) queue(batch *pgx.Batch, item int64) {
 		SELECT coalesce((SELECT label FROM adjudications WHERE item_id = $1 ORDER BY revision DESC LIMIT 1), '')`, item).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&said.adjudicated)
 	})
-	batch.Queue(readingQuery, item).QueryRow(said.known.scan)
+}
+
+// queueKnown asks for what decides about a second reading.
+func (said *spoken) queueKnown(batch *pgx.Batch, item int64) {
+	batch.Queue(`
+		SELECT `+readingColumns+`, false AS doubted
+		FROM items i JOIN queues q ON q.id = i.queue_id
+		WHERE i.id = $1`, item).Query(func(rows pgx.Rows) (err error) {
+		said.known, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[reading])
+		return err
+	})
+}
+
+// hear adds what a labeler says now: their last word, in the place of their
+// first.
+func (said *spoken) hear(r Reading) {
+	for i := range said.readings {
+		if said.readings[i].LabelerID == r.LabelerID {
+			said.readings[i] = r
+			return
+		}
+	}
+	said.readings = append(said.readings, r)
 }
 
 // settle brings the item, its consensus and the outbox up to the labels that
@@ -124,6 +151,7 @@ func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID) (Consen
 	var said spoken
 	batch := &pgx.Batch{}
 	said.queue(batch, item)
+	said.queueKnown(batch, item)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return Consensus{}, fmt.Errorf("settle item %d: %w", item, err)
 	}
@@ -140,6 +168,7 @@ func settle(ctx context.Context, tx pgx.Tx, item int64, event uuid.UUID) (Consen
 func (said spoken) settle(batch *pgx.Batch, item int64, event uuid.UUID) (c Consensus, done *bool) {
 	c, done = Decide(said.readings, said.adjudicated), new(bool)
 	third := said.adjudicated == "" && WantsThird(said.readings)
+	said.known.Doubted = len(said.readings) > 0 && said.readings[0].Doubted
 	overlap, sampled := overlapOf(c.FirstReading, said.known)
 	batch.Queue(`
 		UPDATE items

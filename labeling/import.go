@@ -452,5 +452,7 @@ func (im *importing) label(ctx context.Context, item importedItem, labeler int64
 	if err != nil {
 		return false, again, err
 	}
-	return true, again, insertTexts(ctx, im.tx, id, Answer{Correction: line.Correction, Note: line.Note})
+	texts := &pgx.Batch{}
+	queueTexts(texts, id, Answer{Correction: line.Correction, Note: line.Note})
+	return true, again, im.tx.SendBatch(ctx, texts).Close()
 }

@@ -106,6 +106,17 @@ type submission struct {
 	Length           int // of the response, in code points
 	ElapsedMS        *int64
 	ReadOthers       bool // the labeler knows what others said of the item
+
+	reading
+
+	next nextLabel `db:"-"`
+	said spoken    `db:"-"` // of the item until now
+}
+
+// nextLabel is what the label about to be given will be called.
+type nextLabel struct {
+	id       int64
+	revision int
 }
 
 // Submit records the answer under the reservation's token: label, audit entry,
@@ -137,7 +148,7 @@ func (s *Store) SubmitGiven(ctx context.Context, actor auth.Actor, item int64, t
 	}
 	var label Label
 	var moves func()
-	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
+	err = postgres.InOftenTx(ctx, s.DB, func(tx pgx.Tx) error {
 		var err error
 		label, moves, err = s.submit(ctx, tx, actor, labeler, item, token, key, answer, given)
 		return err
@@ -174,18 +185,19 @@ func (s *Store) submit(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler
 		took := given.Took.Milliseconds()
 		sub.ElapsedMS = &took
 	}
-	label, said, err := s.insertLabel(ctx, tx, sub, key, answer, openTime(given.At))
-	if err != nil {
-		return Label{}, nil, err
-	}
-	moves, err = s.follow(ctx, tx, actor, sub, said, &label)
-	return label, moves, err
+	return s.give(ctx, tx, actor, sub, key, answer, openTime(given.At))
 }
 
 // lockSubmission locks the reservation first and the item second, as every
-// other act on both does.
-func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token uuid.UUID) (submission, error) {
-	rows, _ := tx.Query(ctx, `
+// other act on both does, and then reads what may only be read under the lock:
+// what the item's labelers said and the number of the label, since the order of
+// numbers says who was first.
+func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token uuid.UUID) (sub submission, err error) {
+	var next nextLabel
+	var said spoken
+	var unknown error
+	batch := &pgx.Batch{}
+	batch.Queue(`
 		WITH r AS (
 			SELECT * FROM reservations
 			WHERE token = $1 AND item_id = $2 AND labeler_id = $3
@@ -199,12 +211,29 @@ func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token u
 		       char_length(coalesce(i.snapshot->>'response', '')) AS length,
 		       (1000 * extract(epoch FROM clock_timestamp() - greatest(coalesce(r.opened_at, r.reserved_at),
 		           (SELECT l.created_at FROM labels l WHERE l.labeler_id = r.labeler_id ORDER BY l.id DESC LIMIT 1))))::bigint AS elapsed_ms,
-		       EXISTS (SELECT FROM labels_read k WHERE k.labeler_id = r.labeler_id AND k.item_id = r.item_id) AS read_others
+		       EXISTS (SELECT FROM labels_read k WHERE k.labeler_id = r.labeler_id AND k.item_id = r.item_id) AS read_others,
+		       `+readingColumns+`, w.doubted
 		FROM r
 		JOIN items i ON i.id = r.item_id
 		JOIN queues q ON q.id = i.queue_id
-		FOR UPDATE OF i`, token, item, labeler)
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[submission])
+		JOIN labelers w ON w.id = r.labeler_id
+		FOR UPDATE OF i`, token, item, labeler).Query(func(rows pgx.Rows) error {
+		sub, unknown = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[submission])
+		return nil
+	})
+	batch.Queue(`
+		SELECT nextval('labels_id_seq'), coalesce(max(revision), 0) + 1
+		FROM labels
+		WHERE item_id = $1 AND labeler_id = $2`, item, labeler).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&next.id, &next.revision)
+	})
+	said.queue(batch, item)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return sub, err
+	}
+	said.known = sub.reading
+	sub.next, sub.said = next, said
+	return sub, unknown
 }
 
 // submittedBefore returns the label that the key made. With another answer than
@@ -266,65 +295,29 @@ func (sub submission) check(a Answer) error {
 	return nil
 }
 
-// insertLabel adds the label and asks, in the same round trip, what the item's
-// labelers say with it; nothing of gold, which nobody else hears of.
-func (s *Store) insertLabel(ctx context.Context, tx pgx.Tx, sub submission, key string, a Answer, at *time.Time) (Label, spoken, error) {
-	var said spoken
-	provenance, err := s.provenance(ctx, tx, sub)
-	if err != nil {
-		return Label{}, said, err
-	}
-	label := Label{
-		ItemID: sub.ItemID, QueueID: sub.QueueID, EventID: sub.EventID, LabelerID: sub.LabelerID, Label: a.Label,
+// give writes the label and what goes with it in its transaction, in one round
+// trip: the place is taken for good, the consensus moves, the audit knows, a job
+// is told. An answer to gold reaches neither a consensus nor the telemetry
+// store; it says something of its labeler alone. moves is for after the commit.
+func (s *Store) give(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submission, key string, a Answer, at *time.Time) (label Label, moves func(), err error) {
+	label = Label{
+		ID: sub.next.id, ItemID: sub.ItemID, QueueID: sub.QueueID, EventID: sub.EventID, LabelerID: sub.LabelerID,
+		Revision: sub.next.revision, Label: a.Label, Consensus: a.Label,
 		Number: sub.Number, Queue: sub.Queue, VerdictHidden: sub.VerdictHidden,
 	}
+	provenance, err := s.provenance(ctx, tx, sub)
+	if err != nil {
+		return label, nil, err
+	}
 	batch := &pgx.Batch{}
-	batch.Queue(`
-		INSERT INTO labels (item_id, queue_id, event_id, labeler_id, revision, label, reasons, spans, confidence,
-		                    guide_id, reservation_id, source, provenance, idempotency_key, elapsed_ms, purpose, labeled_at)
-		SELECT $1, $2, $3, $4,
-		       (SELECT coalesce(max(revision), 0) + 1 FROM labels WHERE item_id = $1 AND labeler_id = $4),
-		       $5, $6, $7, nullif($8, ''),
-		       (SELECT id FROM guides WHERE task_class = $9 ORDER BY version DESC LIMIT 1),
-		       $10, 'person', $11, $12, $13, $14, coalesce($15, clock_timestamp())
-		RETURNING id, revision, labeled_at`,
-		sub.ItemID, sub.QueueID, sub.EventID, sub.LabelerID, a.Label, cleanReasons(a.Reasons), sortedSpans(a.Spans), a.Confidence,
-		sub.TaskClass, sub.ReservationID, provenance, key, sub.ElapsedMS, sub.Purpose, at,
-	).QueryRow(func(row pgx.Row) error { return row.Scan(&label.ID, &label.Revision, &label.LabeledAt) })
-	if sub.Purpose == forCount {
-		said.queue(batch, sub.ItemID)
-	}
-	err = tx.SendBatch(ctx, batch).Close()
-	switch {
-	case postgres.Violates(err, "labels_labeler_id_idempotency_key_key"):
-		return Label{}, said, fault.Say(fault.Invalid, "This idempotency key was used for another label.")
-	case err != nil:
-		return Label{}, said, fmt.Errorf("submit item %d: %w", sub.ItemID, err)
-	}
-	return label, said, insertTexts(ctx, tx, label.ID, a)
-}
-
-func insertTexts(ctx context.Context, tx pgx.Tx, label int64, a Answer) error {
-	if a.Correction == "" && a.Note == "" {
-		return nil
-	}
-	_, err := tx.Exec(ctx, `INSERT INTO label_texts (label_id, correction, note) VALUES ($1, $2, $3)`, label, a.Correction, a.Note)
-	return err
-}
-
-// follow does what goes with a label in its transaction: the place is taken
-// for good, the consensus moves, the audit knows, a job is told. An answer to
-// gold reaches neither a consensus nor the telemetry store; it says something
-// of its labeler alone. moves is for after the commit.
-func (s *Store) follow(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submission, said spoken, label *Label) (moves func(), err error) {
-	batch := &pgx.Batch{}
+	queueLabel(batch, sub, key, a, at, provenance, &label.LabeledAt)
 	batch.Queue(`UPDATE reservations SET state = 'labeled', ended_at = clock_timestamp() WHERE id = $1`, sub.ReservationID)
 	batch.Queue(`DELETE FROM drafts WHERE labeler_id = $1 AND item_id = $2`, sub.LabelerID, sub.ItemID)
-	label.Consensus = label.Label
 	done := new(bool)
 	if sub.Purpose == forCount {
+		sub.said.hear(Reading{LabelID: label.ID, LabelerID: sub.LabelerID, Label: a.Label, Source: "person", Doubted: sub.Doubted})
 		var c Consensus
-		c, done = said.settle(batch, sub.ItemID, sub.EventID)
+		c, done = sub.said.settle(batch, sub.ItemID, sub.EventID)
 		label.Consensus = c.Label
 	}
 	err = audit.Queue(batch, audit.Entry{
@@ -333,27 +326,59 @@ func (s *Store) follow(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub sub
 		After: map[string]any{"label_id": label.ID, "label": label.Label, "revision": label.Revision},
 	})
 	if err != nil {
-		return nil, err
+		return label, nil, err
 	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, fmt.Errorf("submit item %d: %w", sub.ItemID, err)
+	err = tx.SendBatch(ctx, batch).Close()
+	switch {
+	case postgres.Violates(err, "labels_labeler_id_idempotency_key_key"):
+		return Label{}, nil, fault.Say(fault.Invalid, "This idempotency key was used for another label.")
+	case err != nil:
+		return Label{}, nil, fmt.Errorf("submit item %d: %w", sub.ItemID, err)
 	}
 	if sub.Purpose != forCount {
 		if err := doubt(ctx, tx, sub.LabelerID); err != nil {
-			return nil, err
+			return label, nil, err
 		}
 	}
 	moves = func() {
 		s.gave(sub.LabelerID, label.ID, 1)
 		if sub.Purpose == forCount {
-			s.moved(sub.QueueID, sub.PriorityClass, len(said.readings) == 1, *done)
+			s.moved(sub.QueueID, sub.PriorityClass, len(sub.said.readings) == 1, *done)
 		}
 	}
-	return moves, s.tell(ctx, tx, label.ID)
+	return label, moves, s.tell(ctx, tx, label.ID)
 }
 
+func queueLabel(batch *pgx.Batch, sub submission, key string, a Answer, at *time.Time, provenance []byte, labeledAt *time.Time) {
+	batch.Queue(`
+		INSERT INTO labels (id, item_id, queue_id, event_id, labeler_id, revision, label, reasons, spans, confidence,
+		                    guide_id, reservation_id, source, provenance, idempotency_key, elapsed_ms, purpose, labeled_at)
+		OVERRIDING SYSTEM VALUE
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, ''),
+		       (SELECT id FROM guides WHERE task_class = $11 ORDER BY version DESC LIMIT 1),
+		       $12, 'person', $13, $14, $15, $16, coalesce($17, clock_timestamp())
+		RETURNING labeled_at`,
+		sub.next.id, sub.ItemID, sub.QueueID, sub.EventID, sub.LabelerID, sub.next.revision,
+		a.Label, cleanReasons(a.Reasons), sortedSpans(a.Spans), a.Confidence,
+		sub.TaskClass, sub.ReservationID, provenance, key, sub.ElapsedMS, sub.Purpose, at,
+	).QueryRow(func(row pgx.Row) error { return row.Scan(labeledAt) })
+	queueTexts(batch, sub.next.id, a)
+}
+
+// queueTexts adds what a person wrote, where they did.
+func queueTexts(batch *pgx.Batch, label int64, a Answer) {
+	if a.Correction != "" || a.Note != "" {
+		batch.Queue(`INSERT INTO label_texts (label_id, correction, note) VALUES ($1, $2, $3)`, label, a.Correction, a.Note)
+	}
+}
+
+// toldApart is how long one job speaks for all labels: it copies whatever waits
+// in the outbox, and what comes after it goes with the next or by the schedule.
+const toldApart = 2 * time.Second
+
 func (s *Store) tell(ctx context.Context, tx pgx.Tx, label int64) error {
-	if s.Jobs == nil {
+	now, told := time.Now().UnixNano(), s.told.Load()
+	if s.Jobs == nil || time.Duration(now-told) < toldApart || !s.told.CompareAndSwap(told, now) {
 		return nil
 	}
 	_, err := s.Jobs.InsertTx(ctx, tx, Submitted{LabelID: label}, nil)

@@ -39,16 +39,9 @@ func overlapOf(first string, r reading) (Overlap, bool) {
 	return Overlap{Probability: r.Share, Due: r.Drawn && r.Share > 0}, true
 }
 
-const readingQuery = `
-	SELECT q.kind = 'standard' AND i.design = 'bottom_k', q.labels_wanted, q.hallucinated_again, i.overlap, i.second_drawn,
-	       coalesce((SELECT w.doubted FROM labels l JOIN labelers w ON w.id = l.labeler_id
-	                 WHERE l.item_id = i.id AND l.purpose = 'count' ORDER BY l.id LIMIT 1), false)
-	FROM items i JOIN queues q ON q.id = i.queue_id
-	WHERE i.id = $1`
-
-func (r *reading) scan(row pgx.Row) error {
-	return row.Scan(&r.Sampled, &r.Wanted, &r.HallucinatedAgain, &r.Share, &r.Drawn, &r.Doubted)
-}
+// readingColumns are a reading of items i of queues q, but for who is first.
+const readingColumns = `q.kind = 'standard' AND i.design = 'bottom_k' AS sampled, q.labels_wanted AS wanted, q.hallucinated_again,
+		       i.overlap AS share, i.second_drawn AS drawn`
 
 // votes counts the standing readings by label, in the order of Labels.
 func votes(readings []Reading) []int16 {

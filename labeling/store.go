@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -43,6 +44,7 @@ type Store struct {
 	gains    sync.Map // queue id → *kept[Gain]
 	days     sync.Map // labeler id → *workday
 	agreed   kept[[]Agreement]
+	told     atomic.Int64 // when a job was last told of a label, in nanoseconds
 }
 
 func (s *Store) draw() float64 {
