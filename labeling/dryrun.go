@@ -26,9 +26,10 @@ type DryRun struct {
 	Unread  int                   `json:"unread"`   // without text that may be read
 	Removed int                   `json:"removed"`  // a person took them out: they stay out
 	Classes map[PriorityClass]int `json:"classes"`  // of Adds
-	Work    time.Duration         `json:"-"`        // that Adds take at the queue's pace
-	Pace    time.Duration         `json:"-"`
-	Hours   float64               `json:"hours"` // Work
+	Labels  int                   `json:"labels"`   // that Adds ask for, second readings among them
+	Work    time.Duration         `json:"-"`        // that Labels take at the queue's pace
+	Pace    time.Duration         `json:"-"`        // of one label
+	Hours   float64               `json:"hours"`    // Work
 }
 
 // longestLook bounds how far back a rule is tried or applied.
@@ -62,7 +63,7 @@ func (s *Store) DryRun(ctx context.Context, actor auth.Actor, queue Queue, rule 
 	if err != nil {
 		return DryRun{}, fmt.Errorf("dry run of rule %q of queue %s: %w", rule.Part, queue.Slug, err)
 	}
-	dry.Work = time.Duration(dry.Adds) * dry.Pace
+	dry.Work = time.Duration(dry.Labels) * dry.Pace
 	dry.Hours = dry.Work.Hours()
 	return dry, nil
 }
@@ -111,6 +112,9 @@ func (s *Store) dry(ctx context.Context, actor auth.Actor, queue Queue, rule Rul
 		for _, ch := range chosen {
 			if ch.f.queue.ID == queue.ID && ch.rule.Part == rule.Part {
 				dry.count(ch)
+				if ch.add {
+					dry.Labels += c.wanted(ch)
+				}
 			}
 		}
 		return nil

@@ -237,11 +237,11 @@ func TestMoreLabelsNarrowTheRate(t *testing.T) {
 		{Class: Negative, Readable: 200, Labeled: 20, Hallucinated: 7, Untouched: 180},
 		{Class: Random, Readable: 9000, Labeled: 30, Hallucinated: 1, Untouched: 500},
 	}
-	quarter, err := Buy(frames, 0.25)
+	quarter, err := Buy(frames, 0.25, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	more, err := Buy(frames, 0.40)
+	more, err := Buy(frames, 0.40, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,6 +251,16 @@ func TestMoreLabelsNarrowTheRate(t *testing.T) {
 	}
 	if at := len(more) / 2; more[at].Half >= quarter[at].Half {
 		t.Errorf("a larger measurement share narrows faster: %.4f and %.4f", more[at].Half, quarter[at].Half)
+	}
+	if more[1].Half >= quarter[1].Half {
+		t.Errorf("and does so from the first labels on, not in blocks: %.4f and %.4f after %d", more[1].Half, quarter[1].Half, more[1].Labels)
+	}
+	seconds, err := Buy(frames, 0.25, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seconds[20].Half != quarter[10].Half {
+		t.Errorf("where every other label is a second reading it takes twice as many: %.4f after 400, %.4f after 200", seconds[20].Half, quarter[10].Half)
 	}
 	gain := Gain{Points: quarter, Pace: usualPace}
 	if half, labels, ok := gain.Next(); !ok || half >= first || labels == 0 || gain.Work(3) != 2*time.Minute {

@@ -137,7 +137,7 @@ func TestADryRunSaysWhatTheBackfillThenDoes(t *testing.T) {
 	if got := count(t, s.DB, `SELECT count(*) FROM items`); got != before {
 		t.Errorf("a dry run stores nothing: want %d items, got %d", before, got)
 	}
-	if dry.Matched != 10 || dry.Adds+dry.There+dry.Removed != 10 || dry.Work != time.Duration(dry.Adds)*usualPace {
+	if dry.Matched != 10 || dry.Adds+dry.There+dry.Removed != 10 || dry.Work != time.Duration(dry.Labels)*usualPace {
 		t.Errorf("got %+v", dry)
 	}
 
@@ -152,6 +152,9 @@ func TestADryRunSaysWhatTheBackfillThenDoes(t *testing.T) {
 	if filled.Added != dry.Adds {
 		t.Errorf("the dry run said %d, the backfill added %d", dry.Adds, filled.Added)
 	}
+	if n := count(t, s.DB, `SELECT coalesce(sum(wanted), 0) FROM items WHERE part = 'new-model' AND rule_id = (SELECT max(id) FROM queue_rules)`); n != int64(dry.Labels) {
+		t.Errorf("the dry run spoke of %d labels, the items it added ask for %d", dry.Labels, n)
+	}
 	took := count(t, s.DB, `SELECT count(*) FROM items WHERE part = 'new-model'`)
 	if _, err := s.RunBackfill(t.Context(), auth.Product(), count(t, s.DB, `SELECT max(id) FROM rule_backfills`)); err != nil {
 		t.Fatal(err)
@@ -164,6 +167,35 @@ func TestADryRunSaysWhatTheBackfillThenDoes(t *testing.T) {
 	}
 	if n := count(t, s.DB, `SELECT count(*) FROM sampling_decisions d WHERE NOT EXISTS (SELECT FROM sampling_decisions l WHERE l.supersedes = d.id)`); n != 30 {
 		t.Errorf("one decision a response stands, got %d", n)
+	}
+}
+
+func TestTheWorkOfADryRunIsThatOfItsLabelsAtThePaceOfThePeople(t *testing.T) {
+	s, h := tx(t), newShelf()
+	s.Telemetry = h
+	queue := openQueue(t, s, "sql_query")
+	put(t, s, queue, seed{u: 0.1}, seed{u: 0.2}, seed{u: 0.3})
+	for i, seconds := range []int{20, 52, 84} {
+		r := held(t, s, queue, int64(i+1))
+		if _, err := s.DB.Exec(t.Context(), `UPDATE reservations SET opened_at = clock_timestamp() - make_interval(secs => $2) WHERE id = $1`, r.ID, seconds); err != nil {
+			t.Fatal(err)
+		}
+		submit(t, s, int64(i+1), r, Answer{Label: "correct"})
+	}
+	if _, err := s.DB.Exec(t.Context(), `UPDATE queues SET labels_wanted = 2`); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		h.candidates = append(h.candidates, h.respond("sql_query", "v2", frameDay(time.Now()).Add(-20*time.Hour)))
+	}
+	rule := Rule{Part: "new-model", Conditions: Conditions{Models: []string{"v2"}}, CapRandom: number(6)}
+	dry, err := s.DryRun(t.Context(), engineer, queue, rule, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The median is 52 seconds; six items that two people read.
+	if dry.Adds != 6 || dry.LeftOut != 4 || dry.Labels != 12 || dry.Pace.Round(time.Second) != 52*time.Second || dry.Work != 12*dry.Pace {
+		t.Errorf("want 12 labels of 52 s, got %+v", dry)
 	}
 }
 

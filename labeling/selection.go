@@ -26,7 +26,8 @@ type Selection struct {
 	MadeAt   time.Time
 	Act      *string
 	Target   string
-	Changed  int // items the act changed
+	Argument string // of the act, as the database has it
+	Changed  int    // items the act changed
 	ActedAt  *time.Time
 	Undone   int
 	UndoneAt *time.Time
@@ -43,11 +44,9 @@ type SelectionFilter struct {
 	Items  []int64 // or exactly these
 }
 
-// maxSelected bounds a selection: an act on more is a change of the rules.
-const maxSelected = 100_000
-
-// Acts are what may be done to a selection.
-var Acts = []string{"remove", "requeue", "first", "last", "normal", "assign", "move"}
+// maxSelected bounds a selection: an act on more is a change of the rules. A
+// test lowers it.
+var maxSelected = 100_000
 
 func (f SelectionFilter) words() string {
 	var words []string
@@ -93,11 +92,17 @@ func (s *Store) Select(ctx context.Context, actor auth.Actor, queue Queue, f Sel
 			              WHEN 'passed_over' THEN passed_over > 0 AND labeled < wanted
 			              WHEN 'free' THEN taken = 0 AND passed_over = 0
 			              ELSE cardinality($3::bigint[]) > 0 OR labeled < wanted END
-			LIMIT $8`, id, queue.ID, append([]int64{}, f.Items...), f.Class, f.Reason, f.Model, f.State, maxSelected)
-		if err == nil && tag.RowsAffected() == 0 {
+			ORDER BY id
+			LIMIT $8`, id, queue.ID, append([]int64{}, f.Items...), f.Class, f.Reason, f.Model, f.State, maxSelected+1)
+		switch {
+		case err != nil:
+			return err
+		case tag.RowsAffected() == 0:
 			return fault.Say(fault.Invalid, "No item of the queue meets that. Nothing was selected.")
+		case int(tag.RowsAffected()) > maxSelected:
+			return fault.Say(fault.Invalid, "More than %d items of the queue meet that. Narrow it by class, flag, model or state.", maxSelected)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return Selection{}, fmt.Errorf("select in queue %s: %w", queue.Slug, err)
@@ -116,7 +121,7 @@ func (s *Store) Selection(ctx context.Context, actor auth.Actor, id int64) (Sele
 
 func selectionOf(ctx context.Context, db postgres.DB, actor auth.Actor, id int64, lock string) (Selection, error) {
 	rows, _ := db.Query(ctx, `
-		SELECT id, queue_id, made_by, filter, made_at, act, target, changed, acted_at, undone, undone_at,
+		SELECT id, queue_id, made_by, filter, made_at, act, target, argument, changed, acted_at, undone, undone_at,
 		       (SELECT count(*) FROM selection_items c WHERE c.selection_id = selections.id)::int AS count,
 		       (SELECT count(*) FROM selection_items c JOIN items i ON i.id = c.item_id
 		        WHERE c.selection_id = selections.id AND i.taken = i.labeled AND i.removed_at IS NULL)::int AS ready
@@ -141,23 +146,90 @@ func (s *Store) Preview(ctx context.Context, actor auth.Actor, selection Selecti
 	return pgx.CollectRows(rows, pgx.RowToStructByNameLax[Brief])
 }
 
-// The acts, each one statement over the items of a selection that nobody holds
-// at this moment; $2 is who it is given to, the actor's name, or the queue.
-const (
-	free = ` FROM selection_items c
-		WHERE c.selection_id = $1 AND i.id = c.item_id AND i.removed_at IS NULL AND i.taken = i.labeled`
+// bulkAct is what is done to the items of a selection.
+type bulkAct struct {
+	due   string // of those that nobody holds at this moment, the items it would change; $2 is its argument
+	set   string
+	still string // the item is as the act left it, so that undo may take it back
+	back  string // how: was.x is what x was before
+	arg   string // a level, a labeler, the name of the actor
+}
 
-	removeSelected  = `UPDATE items i SET removed_at = now(), removed_by = $2, removed_reason = 'bulk'` + free
-	requeueSelected = `UPDATE items i SET wanted = i.wanted + 1, done_at = NULL` + free + ` AND i.labeled >= i.wanted AND i.wanted < 99 AND $2 = $2`
-	liftSelected    = `UPDATE items i SET lifted = $2::text::smallint` + free + ` AND i.lifted <> $2::text::smallint`
-	assignSelected  = `UPDATE items i SET assigned_to = nullif($2::text, '')::bigint` + free + ` AND i.assigned_to IS DISTINCT FROM nullif($2::text, '')::bigint`
-	moveSelected    = `UPDATE items i SET removed_at = now(), removed_by = $2, removed_reason = 'moved'` + free + ` AND i.labeled = 0`
-)
+// lift puts items first, last or in order; $2 is the level.
+var lift = bulkAct{
+	due: `i.lifted <> $2::text::smallint`, set: `lifted = $2::text::smallint`,
+	still: `i.lifted = $2::text::smallint`, back: `lifted = was.lifted`,
+}
+
+const broughtBack = `removed_at = NULL, removed_by = NULL, removed_reason = NULL`
+
+// actsOf names them. Undo leaves alone whatever somebody did to an item since,
+// be it a label or another act.
+var actsOf = map[string]bulkAct{
+	"remove": {
+		due: `true`, set: `removed_at = now(), removed_by = $2, removed_reason = 'bulk'`,
+		still: `i.removed_reason = 'bulk' AND i.removed_by = $2`, back: broughtBack,
+	},
+	"move": {
+		due: `i.labeled = 0`, set: `removed_at = now(), removed_by = $2, removed_reason = 'moved'`,
+		still: `i.removed_reason = 'moved' AND i.removed_by = $2 AND NOT EXISTS (
+			SELECT FROM items there JOIN queues q ON q.id = there.queue_id
+			JOIN selections s ON s.id = $1 AND s.target = q.slug
+			WHERE there.event_id = i.event_id AND there.removed_at IS NULL)`,
+		back: broughtBack,
+	},
+	"requeue": {
+		due: `i.labeled >= i.wanted AND i.wanted < 99`, set: `wanted = i.wanted + 1, done_at = NULL`,
+		still: `i.wanted = was.wanted + 1 AND i.taken <= was.wanted`,
+		back:  `wanted = was.wanted, done_at = CASE WHEN i.labeled >= was.wanted THEN coalesce(i.done_at, now()) END`,
+	},
+	"assign": {
+		due: `i.assigned_to IS DISTINCT FROM nullif($2::text, '')::bigint`, set: `assigned_to = nullif($2::text, '')::bigint`,
+		still: `i.assigned_to IS NOT DISTINCT FROM nullif($2::text, '')::bigint`, back: `assigned_to = was.assigned_to`,
+	},
+	"first": lift, "last": lift, "normal": lift,
+}
+
+// levels are the arguments of lift.
+var levels = map[string]string{"first": "1", "last": "-1", "normal": "0"}
+
+// mark locks what the act will change, in the order of the items, and keeps
+// what it takes away.
+func (a bulkAct) mark() string {
+	return `
+		WITH due AS (
+			SELECT i.id, i.assigned_to, i.lifted, i.wanted
+			FROM selection_items c JOIN items i ON i.id = c.item_id
+			WHERE c.selection_id = $1 AND i.removed_at IS NULL AND i.taken = i.labeled AND $2::text IS NOT NULL AND (` + a.due + `)
+			ORDER BY i.id
+			FOR NO KEY UPDATE OF i
+		)
+		UPDATE selection_items c
+		SET changed = true, assigned_to = due.assigned_to, lifted = due.lifted, wanted = due.wanted
+		FROM due
+		WHERE c.selection_id = $1 AND c.item_id = due.id`
+}
+
+func (a bulkAct) apply() string {
+	return `UPDATE items i SET ` + a.set + ` FROM selection_items was WHERE was.selection_id = $1 AND was.changed AND i.id = was.item_id AND $2::text IS NOT NULL`
+}
+
+func (a bulkAct) takeBack() string {
+	return `
+		WITH still AS (
+			SELECT i.id, was.assigned_to, was.lifted, was.wanted
+			FROM selection_items was JOIN items i ON i.id = was.item_id
+			WHERE was.selection_id = $1 AND was.changed AND i.taken = i.labeled AND $2::text IS NOT NULL AND (` + a.still + `)
+			ORDER BY i.id
+			FOR NO KEY UPDATE OF i
+		)
+		UPDATE items i SET ` + a.back + ` FROM still was WHERE i.id = was.id`
+}
 
 // Apply does the act to the items of the selection, once. Items that somebody
 // holds, or that moved on since, are left alone and not counted. target is the
 // address of a queue for move, the id of a person for assign ("" is nobody).
-func (s *Store) Apply(ctx context.Context, actor auth.Actor, id int64, act, target string) (Selection, error) {
+func (s *Store) Apply(ctx context.Context, actor auth.Actor, id int64, name, target string) (Selection, error) {
 	if err := actor.Require(auth.Configure); err != nil {
 		return Selection{}, err
 	}
@@ -167,35 +239,35 @@ func (s *Store) Apply(ctx context.Context, actor auth.Actor, id int64, act, targ
 			return err
 		}
 		if selection.Act != nil {
-			if *selection.Act == act && selection.Target == target {
+			if *selection.Act == name && selection.Target == target {
 				return nil // the second of two clicks
 			}
 			return fault.Say(fault.Conflict, "This selection was acted on already. Select again.")
 		}
-		statement, arg, err := s.statementOf(ctx, tx, selection, actor, act, target)
+		does, err := s.actOf(ctx, tx, selection, actor, name, target)
 		if err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `
-			WITH acted AS (`+statement+` RETURNING i.id)
-			UPDATE selection_items SET changed = true
-			WHERE selection_id = $1 AND item_id IN (SELECT id FROM acted)`, id, arg)
-		if err != nil {
-			return fmt.Errorf("%s selection %d: %w", act, id, err)
+		tag, err := tx.Exec(ctx, does.mark(), id, does.arg)
+		if err == nil {
+			_, err = tx.Exec(ctx, does.apply(), id, does.arg)
 		}
-		if act == "move" {
+		if err != nil {
+			return fmt.Errorf("%s selection %d: %w", name, id, err)
+		}
+		if name == "move" {
 			if err := moveTo(ctx, tx, id, target); err != nil {
 				return err
 			}
 		}
 		changed := int(tag.RowsAffected())
 		_, err = tx.Exec(ctx, `
-			UPDATE selections SET act = $2, target = $3, changed = $4, acted_at = clock_timestamp() WHERE id = $1`, id, act, target, changed)
+			UPDATE selections SET act = $2, target = $3, changed = $4, acted_at = clock_timestamp(), argument = $5 WHERE id = $1`, id, name, target, changed, does.arg)
 		if err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Entry{
-			Actor: actor, Action: "items." + act, Object: fmt.Sprintf("selection/%d", id), What: fmt.Sprintf("%d items: %s", changed, selection.Filter),
+			Actor: actor, Action: "items." + name, Object: fmt.Sprintf("selection/%d", id), What: fmt.Sprintf("%d items: %s", changed, selection.Filter),
 			After: map[string]any{"queue_id": selection.QueueID, "items": changed, "target": target},
 		})
 	})
@@ -205,50 +277,59 @@ func (s *Store) Apply(ctx context.Context, actor auth.Actor, id int64, act, targ
 	return s.Selection(ctx, actor, id)
 }
 
-func (s *Store) statementOf(ctx context.Context, tx pgx.Tx, selection Selection, actor auth.Actor, act, target string) (statement string, arg any, err error) {
-	switch act {
-	case "remove":
-		return removeSelected, actor.Name, nil
-	case "requeue":
-		return requeueSelected, "", nil
-	case "first":
-		return liftSelected, "1", nil
-	case "last":
-		return liftSelected, "-1", nil
-	case "normal":
-		return liftSelected, "0", nil
-	case "assign":
-		if target == "" {
-			return assignSelected, "", nil
-		}
-		var person int64
-		err := tx.QueryRow(ctx, `
-			SELECT p.id FROM people p
-			WHERE p.id::text = $1 AND p.disabled_at IS NULL
-			  AND EXISTS (SELECT FROM person_roles r WHERE r.person_id = p.id AND r.role IN ('labeler', 'reviewer'))`, target).Scan(&person)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return "", nil, fault.Say(fault.Invalid, "Choose a person who labels.")
-		}
-		if err != nil {
-			return "", nil, err
-		}
-		labeler, err := s.labeler(ctx, tx, "person/"+target, "person_id", person)
-		if err == nil {
-			err = mayBeGiven(ctx, tx, labeler, selection.QueueID)
-		}
-		return assignSelected, strconv.FormatInt(labeler, 10), err
-	case "move":
-		from, err := oneQueue(ctx, tx, `id = $1`, selection.QueueID)
-		if err != nil {
-			return "", nil, err
-		}
-		to, err := oneQueue(ctx, tx, `archived_at IS NULL AND slug = $1`, target)
-		if err != nil || to.Kind != "discovery" || to.TaskClass != from.TaskClass || to.ID == from.ID {
-			return "", nil, fault.Say(fault.Invalid, "Items move to a discovery queue of the same task class: a queue that measures takes what its rules draw, and nothing else.")
-		}
-		return moveSelected, actor.Name, nil
+// actOf is the act of that name with its argument.
+func (s *Store) actOf(ctx context.Context, tx pgx.Tx, selection Selection, actor auth.Actor, name, target string) (bulkAct, error) {
+	does, known := actsOf[name]
+	if !known {
+		return bulkAct{}, fault.Say(fault.Invalid, "Choose what to do with the selection.")
 	}
-	return "", nil, fault.Say(fault.Invalid, "Choose what to do with the selection.")
+	var err error
+	switch name {
+	case "remove":
+		does.arg = actor.Name
+	case "move":
+		does.arg, err = actor.Name, mayMoveTo(ctx, tx, selection, target)
+	case "assign":
+		does.arg, err = s.assignee(ctx, tx, selection, target)
+	default:
+		does.arg = levels[name]
+	}
+	return does, err
+}
+
+// assignee is the labeler that the person of that id is; "" is nobody.
+func (s *Store) assignee(ctx context.Context, tx pgx.Tx, selection Selection, target string) (string, error) {
+	if target == "" {
+		return "", nil
+	}
+	var person int64
+	err := tx.QueryRow(ctx, `
+		SELECT p.id FROM people p
+		WHERE p.id::text = $1 AND p.disabled_at IS NULL
+		  AND EXISTS (SELECT FROM person_roles r WHERE r.person_id = p.id AND r.role IN ('labeler', 'reviewer'))`, target).Scan(&person)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", fault.Say(fault.Invalid, "Choose a person who labels.")
+	}
+	if err != nil {
+		return "", err
+	}
+	labeler, err := s.labeler(ctx, tx, "person/"+target, "person_id", person)
+	if err == nil {
+		err = mayBeGiven(ctx, tx, labeler, selection.QueueID)
+	}
+	return strconv.FormatInt(labeler, 10), err
+}
+
+func mayMoveTo(ctx context.Context, tx pgx.Tx, selection Selection, target string) error {
+	from, err := oneQueue(ctx, tx, `id = $1`, selection.QueueID)
+	if err != nil {
+		return err
+	}
+	to, err := oneQueue(ctx, tx, `archived_at IS NULL AND slug = $1`, target)
+	if err != nil || to.Kind != "discovery" || to.TaskClass != from.TaskClass || to.ID == from.ID {
+		return fault.Say(fault.Invalid, "Items move to a discovery queue of the same task class: a queue that measures takes what its rules draw, and nothing else.")
+	}
+	return nil
 }
 
 // moveTo makes the moved items anew in their other queue. There they stand for
@@ -292,19 +373,7 @@ func (s *Store) UndoSelection(ctx context.Context, actor auth.Actor, id int64) (
 				return err
 			}
 		}
-		tag, err := tx.Exec(ctx, `
-			UPDATE items i
-			SET removed_at = NULL, removed_by = NULL, removed_reason = NULL,
-			    lifted = c.lifted, assigned_to = c.assigned_to,
-			    wanted = CASE WHEN $2 = 'requeue' AND i.taken < i.wanted THEN greatest(c.wanted, i.taken) ELSE i.wanted END,
-			    done_at = CASE WHEN $2 = 'requeue' AND i.taken = i.labeled AND i.labeled >= c.wanted THEN coalesce(i.done_at, now()) ELSE i.done_at END
-			FROM selection_items c
-			WHERE c.selection_id = $1 AND c.changed AND i.id = c.item_id AND i.taken = i.labeled
-			  AND ($2 <> 'requeue' OR i.taken < i.wanted)
-			  AND ($2 NOT IN ('remove', 'move') OR i.removed_at IS NOT NULL)
-			  AND ($2 <> 'move' OR NOT EXISTS (
-			       SELECT FROM items there JOIN queues q ON q.id = there.queue_id
-			       WHERE q.slug = $3 AND there.event_id = i.event_id AND there.removed_at IS NULL))`, id, *selection.Act, selection.Target)
+		tag, err := tx.Exec(ctx, actsOf[*selection.Act].takeBack(), id, selection.Argument)
 		if err != nil {
 			return fmt.Errorf("undo selection %d: %w", id, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -344,7 +345,7 @@ func (s *Store) gain(ctx context.Context, queue Queue, share float64) (Gain, err
 	if err != nil {
 		return Gain{}, err
 	}
-	points, err := Buy(frames, share)
+	points, err := Buy(frames, share, queue.Firsts())
 	return Gain{Points: points, Pace: known.Pace(), PerDay: known.PerDay}, err
 }
 
@@ -354,12 +355,14 @@ const (
 	buySteps = 30
 )
 
-// Buy foresees the width of the rate while labels are given: the measurement
-// share where Measure sends it, the rest in the order of harm, each label
-// expected to turn out as its class has so far.
-func Buy(frames []Frame, share float64) ([]Point, error) {
+// Buy foresees the width of the rate while labels are given: firsts of them
+// read an item for the first time, of those the measurement share goes where
+// Measure sends it and the rest in the order of harm, each expected to turn out
+// as its class has so far.
+func Buy(frames []Frame, share, firsts float64) ([]Point, error) {
 	ahead := classesOf(frames)
 	var points []Point
+	read := 0
 	for given := 0; given <= buyAhead; given++ {
 		if given%(buyAhead/buySteps) == 0 {
 			half, err := halfWidth(ahead)
@@ -368,11 +371,31 @@ func Buy(frames []Frame, share float64) ([]Point, error) {
 			}
 			points = append(points, Point{given, half})
 		}
-		if !giveOne(ahead, float64(given%100)/100 < share) {
+		if !falls(given, firsts) {
+			continue
+		}
+		if !giveOne(ahead, falls(read, share)) {
 			break
 		}
+		read++
 	}
 	return points, nil
+}
+
+// falls spreads a share evenly over what is counted from 0: of any stretch of n
+// it takes n times the share, up to one.
+func falls(i int, share float64) bool {
+	return math.Floor(float64(i+1)*share+1e-9) > math.Floor(float64(i)*share+1e-9)
+}
+
+// Firsts is the share of the queue's labels that read an item for the first
+// time: the others are second readings, further labels and gold.
+func (q Queue) Firsts() float64 {
+	readings := float64(q.LabelsWanted)
+	if q.LabelsWanted <= 1 {
+		readings = 1 + q.OverlapShare
+	}
+	return (1 - q.GoldShare) / readings
 }
 
 // forecast is a class with the labels it will have.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
@@ -237,6 +238,9 @@ func buildDry(dry labeling.DryRun) dryPanel {
 		if n := dry.Classes[class]; n > 0 {
 			fact("New, "+classNouns[class], n)
 		}
+	}
+	if dry.Adds > 0 {
+		fact("Labels they ask for, at "+ui.Elapsed(dry.Pace.Round(time.Second))+" each", dry.Labels)
 	}
 	fact("In the queue already", dry.There)
 	fact("Beyond a cap or the share", dry.LeftOut)
