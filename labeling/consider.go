@@ -83,13 +83,13 @@ type consideration struct {
 
 // filling is a queue with its rule and the places its caps leave.
 type filling struct {
-	queue Queue
-	rule  Rule                   // of the rest
-	rules []Rule                 // in force, in the order in which they are asked, the rest last
-	taken map[frameKey][]float64 // the selected u of a capped stratum and day, smallest first
-	added int
-	did   map[int64]*doing        // by rule id
-	known map[PriorityClass]Frame // what labels said, where items are served by their size
+	queue  Queue
+	rule   Rule                   // of the rest
+	rules  []Rule                 // in force, in the order in which they are asked, the rest last
+	taken  map[frameKey][]float64 // the selected u of a capped stratum and day, smallest first
+	added  int
+	did    map[int64]*doing // by rule id
+	doubts doubts           // what labels said, where items are served by their size
 }
 
 // doing counts what one rule did.
@@ -257,9 +257,9 @@ func (c *consideration) ruleFor(ctx context.Context, f *filling, candidate telem
 	var err error
 	asked := false
 	verdicts := func() ([]VerdictSeen, error) {
-		if !asked && c.s.Verdicts != nil {
+		if !asked {
 			asked = true
-			seen, err = c.s.Verdicts(ctx, c.tx, candidate.EventID)
+			seen, err = c.verdictsOf(ctx, candidate.EventID)
 		}
 		return seen, err
 	}
@@ -280,7 +280,8 @@ type choice struct {
 	candidate  telemetry.Candidate
 	f          *filling
 	rule       Rule     // that took it
-	decision   decision // the new one, when decided
+	decision   decision // the new one when decided, else as it stands
+	item       int64    // the item that is there; 0 where there is none
 	supersedes *int64
 	was        string // why the decision before this was made
 	decided    bool
@@ -317,7 +318,10 @@ func (c *consideration) decide(ctx context.Context, f *filling, candidate teleme
 	// A rule with more room takes what was left out, where a person asked that
 	// it look back.
 	leftOut := !ch.decided && c.anew && was.Reason == "cap"
-	ch.there = known && was.ItemID != nil && (ch.decided || len(ch.flags) > len(was.ItemFlags))
+	if known && was.ItemID != nil {
+		ch.item, ch.there = *was.ItemID, ch.decided || len(ch.flags) > len(was.ItemFlags)
+	}
+	ch.decision = d
 	if !ch.decided && !leftOut {
 		return ch, nil
 	}
@@ -452,10 +456,11 @@ func reasonsIn(flags []ItemFlag) []string {
 	return reasons
 }
 
-// store writes decisions, new items and further flags.
+// store writes decisions, new items and further flags: those in the order of
+// the items, as whoever acts on many of them takes their locks.
 func (c *consideration) store(ctx context.Context, chosen []choice) error {
 	batch := &pgx.Batch{}
-	var add []choice
+	var add, there []choice
 	for _, ch := range chosen {
 		if ch.decided {
 			c.filled.Decided++
@@ -466,8 +471,12 @@ func (c *consideration) store(ctx context.Context, chosen []choice) error {
 			add = append(add, ch)
 		case ch.there:
 			c.filled.Flagged++
-			queueFlags(batch, ch)
+			there = append(there, ch)
 		}
+	}
+	slices.SortFunc(there, func(a, b choice) int { return cmp.Compare(a.item, b.item) })
+	for _, ch := range there {
+		queueFlags(batch, ch)
 	}
 	if err := c.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return err
@@ -494,18 +503,14 @@ func keepOf(candidate telemetry.Candidate) float64 {
 	return 1
 }
 
+// queueFlags brings the item that is there up to date. Its u moves in queues
+// served by size alone, where it is the place and measures nothing.
 func queueFlags(batch *pgx.Batch, ch choice) {
-	class, part := ch.candidate.PriorityClass, ""
-	if ch.decided {
-		class, part = ch.decision.PriorityClass, ch.decision.Part
-	}
 	batch.Queue(`
 		UPDATE items
-		SET flags = $3, reasons = $4,
-		    priority_class = CASE WHEN $6 THEN $5 ELSE priority_class END,
-		    part = CASE WHEN $6 THEN $7 ELSE part END
-		WHERE queue_id = $1 AND event_id = $2`,
-		ch.f.queue.ID, ch.candidate.EventID, ch.flags, reasonsIn(ch.flags), class, ch.decided, part)
+		SET flags = $2, reasons = $3, priority_class = $4, part = $5,
+		    u = CASE WHEN design = 'discovery' AND taken = 0 AND passed_over = 0 THEN $6 ELSE u END
+		WHERE id = $1`, ch.item, ch.flags, reasonsIn(ch.flags), ch.decision.PriorityClass, ch.decision.Part, ch.decision.U)
 }
 
 // addItems snapshots the selected responses and puts them into their queues.

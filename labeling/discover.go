@@ -3,7 +3,6 @@ package labeling
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -32,10 +31,7 @@ func (c *consideration) discover(ctx context.Context, candidates []telemetry.Can
 			if candidate.TaskClass != f.queue.TaskClass || !candidate.HasText {
 				continue
 			}
-			if before[candidate.EventID] {
-				continue
-			}
-			ch, ok, err := c.discoverOne(ctx, f, candidate, u[candidate.EventID])
+			ch, ok, err := c.discoverOne(ctx, f, candidate, u[candidate.EventID], before)
 			if err != nil {
 				return nil, err
 			}
@@ -47,61 +43,51 @@ func (c *consideration) discover(ctx context.Context, candidates []telemetry.Can
 	return chosen, nil
 }
 
-func (c *consideration) discoverOne(ctx context.Context, f *filling, candidate telemetry.Candidate, u float64) (choice, bool, error) {
+// discoverOne puts the candidate into the queue, or brings what lies there up
+// to date: a further flag, a graver class, another size. What a person took out
+// stays out.
+func (c *consideration) discoverOne(ctx context.Context, f *filling, candidate telemetry.Candidate, u float64, before map[uuid.UUID]discovered) (choice, bool, error) {
+	was, had := before[candidate.EventID]
+	if had && !was.Untouched {
+		return choice{}, false, nil
+	}
 	rule, meets, err := c.ruleFor(ctx, f, candidate)
-	if err != nil || !meets {
+	if err != nil || !meets && !had {
 		return choice{}, false, err
 	}
+	flags := flagsOf(candidate.Flags)
 	if f.queue.BySize {
 		// Its place in the queue, where u is the place: the larger, the earlier.
-		size, err := c.size(ctx, f, candidate)
-		if err != nil {
+		var seen []VerdictSeen
+		if u, seen, err = c.placeBySize(ctx, f, candidate, u); err != nil {
 			return choice{}, false, err
 		}
-		u = 1 - (size+u/1000)/largestSize
+		flags = append(flags, uncertain(candidate, seen)...)
 	}
-	ch := choice{candidate: candidate, f: f, rule: rule, decided: true, flags: flagsOf(candidate.Flags)}
+	if len(flags) == 0 {
+		flags = []ItemFlag{{Reason: string(telemetry.Random), At: candidate.ReceivedAt, SourceEventID: candidate.EventID}}
+	}
+	ch := choice{candidate: candidate, f: f, rule: rule, decided: !had, flags: flags}
 	ch.decision = decision{
 		QueueID: f.queue.ID, EventID: candidate.EventID, PriorityClass: candidate.PriorityClass, Part: rule.Part,
 		Design: "discovery", SaltID: c.saltID, U: u, Readable: true,
+	}
+	if had {
+		ch.flags = mergeFlags(was.Flags, flags)
+		ch.item, ch.decision.Part, ch.decision.PriorityClass = was.ID, was.Part, graver(was.PriorityClass, candidate.PriorityClass)
+		if !f.queue.BySize {
+			ch.decision.U = was.U
+		}
+		ch.there = len(ch.flags) > len(was.Flags) || ch.decision.PriorityClass != was.PriorityClass || ch.decision.U != was.U
+		return ch, ch.there, nil
 	}
 	if err := c.selectFor(ctx, ch, &ch.decision, decision{}); err != nil {
 		return choice{}, false, err
 	}
 	// Beyond a cap it may yet find a place on another day, or under another
 	// version: a decision against it would be one for good.
-	if !ch.decision.Selected {
-		return choice{}, false, nil
-	}
-	ch.add = true
-	if len(ch.flags) == 0 {
-		ch.flags = []ItemFlag{{Reason: string(telemetry.Random), At: candidate.ReceivedAt, SourceEventID: candidate.EventID}}
-	}
-	return ch, true, nil
-}
-
-// size is what reading the candidate is worth, by what the labels of its class
-// have said so far.
-func (c *consideration) size(ctx context.Context, f *filling, candidate telemetry.Candidate) (float64, error) {
-	if f.known == nil {
-		f.known = map[PriorityClass]Frame{}
-		rows, _ := c.tx.Query(ctx, `
-			SELECT i.priority_class AS class, count(*) AS labeled, count(*) FILTER (WHERE c.first_reading = 'hallucinated') AS hallucinated
-			FROM consensus c
-			JOIN items i ON i.id = c.item_id
-			JOIN queues q ON q.id = i.queue_id
-			WHERE q.task_class = $1 AND q.kind = 'standard' AND c.first_reading IS NOT NULL
-			GROUP BY 1`, f.queue.TaskClass)
-		list, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[Frame])
-		if err != nil {
-			return 0, fmt.Errorf("what labels said of %s: %w", f.queue.TaskClass, err)
-		}
-		for _, frame := range list {
-			f.known[frame.Class] = frame
-		}
-	}
-	frame := f.known[candidate.PriorityClass]
-	return sizeOf(candidate.Impact, frame.Hallucinated, frame.Labeled), nil
+	ch.add = ch.decision.Selected
+	return ch, ch.add, nil
 }
 
 func (c *consideration) openOthers(ctx context.Context) error {
@@ -141,24 +127,35 @@ func (c *consideration) othersOf(candidates []telemetry.Candidate) []*filling {
 	return list
 }
 
+// discovered is what a discovery queue has of a response.
+type discovered struct {
+	ID            int64
+	EventID       uuid.UUID
+	PriorityClass PriorityClass
+	Part          string
+	U             float64
+	Flags         []ItemFlag
+	Untouched     bool // and nobody took it out
+}
+
 // discoveredBefore says which candidates the queue has had, also those a
 // person took out of it.
-func (c *consideration) discoveredBefore(ctx context.Context, queue int64, candidates []telemetry.Candidate) (map[uuid.UUID]bool, error) {
+func (c *consideration) discoveredBefore(ctx context.Context, queue int64, candidates []telemetry.Candidate) (map[uuid.UUID]discovered, error) {
 	ids := make([]uuid.UUID, len(candidates))
 	for i, candidate := range candidates {
 		ids[i] = candidate.EventID
 	}
 	rows, _ := c.tx.Query(ctx, `
-		SELECT event_id FROM items WHERE queue_id = $1 AND event_id = ANY($2)
-		UNION
-		SELECT event_id FROM sampling_decisions WHERE queue_id = $1 AND event_id = ANY($2)`, queue, ids)
-	list, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		SELECT id, event_id, priority_class, part, u, flags, taken = 0 AND passed_over = 0 AND removed_at IS NULL AS untouched
+		FROM items
+		WHERE queue_id = $1 AND event_id = ANY($2)`, queue, ids)
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[discovered])
 	if err != nil {
 		return nil, fmt.Errorf("what queue %d has: %w", queue, err)
 	}
-	had := make(map[uuid.UUID]bool, len(list))
-	for _, id := range list {
-		had[id] = true
+	had := make(map[uuid.UUID]discovered, len(list))
+	for _, d := range list {
+		had[d.EventID] = d
 	}
 	return had, nil
 }
@@ -196,16 +193,4 @@ func (s *Store) OpenDiscovery(ctx context.Context, actor auth.Actor, taskClass, 
 		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "queue.open", Object: "queue/" + slug, After: queue})
 	})
 	return queue, err
-}
-
-// largestSize is above any size and what is added to part equal ones.
-const largestSize = 2.6
-
-// sizeOf is what reading a response is worth where nothing is measured: its
-// impact, 1 to 5, times how uncertain it is whether it is bad, sqrt(p(1-p)),
-// with p smoothed from the labels of its class. It is above 0, so that every
-// item is reached.
-func sizeOf(impact int, bad, labeled int64) float64 {
-	p := (float64(bad) + 0.5) / (float64(labeled) + 1)
-	return float64(min(5, max(1, impact))) * math.Sqrt(p*(1-p))
 }
