@@ -14,8 +14,8 @@ import (
 )
 
 // From label to rate of capture: labels over the objective raise what is kept
-// of their task class, and of no other.
-func TestABadDayRaisesWhatIsKeptOfItsTaskClass(t *testing.T) {
+// of their task class and what people are given of it, and of no other.
+func TestABadDayRaisesWhatIsKeptAndReadOfItsTaskClass(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
 	engineer := auth.Actor{Kind: auth.Person, ID: 1, Name: "Engineer", Roles: []auth.Role{auth.Engineer}}
@@ -42,12 +42,19 @@ func TestABadDayRaisesWhatIsKeptOfItsTaskClass(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	work := &adaptCapture{telemetry: d.telemetry, eval: &eval.Store{DB: d.pool, Traces: d.telemetry, Labels: d.labeling}}
+	work := &adaptCapture{telemetry: d.telemetry, labeling: d.labeling, eval: &eval.Store{DB: d.pool, Traces: d.telemetry, Labels: d.labeling}}
 	if err := work.Work(ctx, &river.Job[AdaptCapture]{}); err != nil {
 		t.Fatal(err)
 	}
 	list, err := d.telemetry.Captured(ctx, engineer)
 	if err != nil || len(list) != 2 || list[0].Rate.Keep != 0.04 || list[0].Rate.Why != "raised" || list[1].Rate.Keep != 0.01 {
 		t.Errorf("want 4 %% of file_edit and 1 %% of sql_query, got %+v, %v", list, err)
+	}
+	queue, err := d.labeling.Queue(ctx, engineer, "file_edit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raise, ok, err := d.labeling.Raised(ctx, engineer, queue, time.Now()); err != nil || !ok || raise.Factor != 4 || raise.Why != "spike" {
+		t.Errorf("want people to be given four times as much, got %+v, %v, %v", raise, ok, err)
 	}
 }

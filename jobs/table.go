@@ -53,7 +53,7 @@ func table(s Stages) []job {
 		every(2*time.Second, SequenceAudit{}, "give committed audit entries their place in the tree", &sequenceAudit{audit: s.Audit}),
 		every(10*time.Minute, SignCheckpoints{}, "sign the audit tree, once an hour and once a day", &signCheckpoints{audit: s.Audit}),
 		every(expireRevealsEach, ExpireReveals{}, "end looks at raw text whose time has run out", &expireReveals{telemetry: s.Telemetry}),
-		every(adaptCaptureEach, AdaptCapture{}, "let the share of kept text follow what is seen of each task class", &adaptCapture{telemetry: s.Telemetry, eval: s.Eval}),
+		every(adaptCaptureEach, AdaptCapture{}, "let the share of kept text, and of what people read, follow what is seen of each task class", &adaptCapture{telemetry: s.Telemetry, labeling: s.Labeling, eval: s.Eval}),
 		every(runRetentionEach, RunRetention{}, "end the text, and later the rows, whose time is over, and sign what was removed", &runRetention{retention: s.Retention}),
 		on("erase a person whose erasure was confirmed, and sign what was removed", &erasePerson{retention: s.Retention}),
 		every(keepVaultEach, KeepVault{}, "shred raw text that is past its time and wrap the rest with the newest key", &keepVault{vault: s.Vault}),

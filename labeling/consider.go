@@ -86,6 +86,7 @@ type filling struct {
 	queue  Queue
 	rule   Rule                   // of the rest
 	rules  []Rule                 // in force, in the order in which they are asked, the rest last
+	raises raises                 // what its caps and shares are taken times, by day
 	taken  map[frameKey][]float64 // the selected u of a capped stratum and day, smallest first
 	added  int
 	did    map[int64]*doing // by rule id
@@ -243,7 +244,11 @@ func (c *consideration) fill(ctx context.Context, queue Queue) (*filling, error)
 			return nil, err
 		}
 	}
-	f := &filling{queue: queue, rules: rules, taken: map[frameKey][]float64{}}
+	raises, err := raisesOf(ctx, c.tx, queue.ID)
+	if err != nil {
+		return nil, err
+	}
+	f := &filling{queue: queue, rules: rules, raises: raises, taken: map[frameKey][]float64{}}
 	if len(rules) > 0 {
 		f.rule = rules[len(rules)-1]
 	}
@@ -377,6 +382,7 @@ func (c *consideration) selectFor(ctx context.Context, ch choice, d *decision, w
 // with the smallest u whenever they arrived. Those it overtakes stay in the
 // queue, behind it.
 func (c *consideration) place(ctx context.Context, f *filling, rule Rule, d *decision, candidate telemetry.Candidate) (bool, error) {
+	rule = rule.raised(f.raises.on(frameDay(candidate.EffectiveTime)))
 	if d.U >= rule.drawn() {
 		return false, nil
 	}
@@ -391,7 +397,7 @@ func (c *consideration) place(ctx context.Context, f *filling, rule Rule, d *dec
 	if len(taken) >= limit && (limit == 0 || d.U >= taken[limit-1]) {
 		return false, nil
 	}
-	return true, c.occupy(ctx, f, rule, d, candidate)
+	return true, c.takePlace(ctx, f, d, candidate, limit)
 }
 
 func (c *consideration) takenIn(ctx context.Context, f *filling, d decision, candidate telemetry.Candidate, limit int) ([]float64, error) {
@@ -409,11 +415,16 @@ func (c *consideration) takenIn(ctx context.Context, f *filling, d decision, can
 	return taken, err
 }
 
+// occupy takes the place of an item that came into its class or part otherwise.
 func (c *consideration) occupy(ctx context.Context, f *filling, rule Rule, d *decision, candidate telemetry.Candidate) error {
-	limit, capped := rule.Cap(d.PriorityClass)
+	limit, capped := rule.raised(f.raises.on(frameDay(candidate.EffectiveTime))).Cap(d.PriorityClass)
 	if !capped || d.Design == "census" {
 		return nil
 	}
+	return c.takePlace(ctx, f, d, candidate, limit)
+}
+
+func (c *consideration) takePlace(ctx context.Context, f *filling, d *decision, candidate telemetry.Candidate, limit int) error {
 	taken, err := c.takenIn(ctx, f, *d, candidate, limit)
 	if err != nil {
 		return err

@@ -176,20 +176,26 @@ func (s *Store) Backfill(ctx context.Context, actor auth.Actor, queue Queue, day
 		return fault.Say(fault.Invalid, "Rules are applied 1 to %d days back.", longestLook)
 	}
 	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
-		var id int64
-		err := tx.QueryRow(ctx, `
-			INSERT INTO rule_backfills (queue_id, since, asked_by) VALUES ($1, $2, $3)
-			RETURNING id`, queue.ID, time.Now().AddDate(0, 0, -days), actor.Name).Scan(&id)
-		if err != nil {
-			return fmt.Errorf("backfill queue %s: %w", queue.Slug, err)
-		}
-		err = audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "queue.backfill", Object: "queue/" + queue.Slug, What: fmt.Sprintf("%d days", days)})
-		if err != nil || s.Jobs == nil {
+		if err := s.askBackfill(ctx, tx, queue, time.Now().AddDate(0, 0, -days), actor.Name); err != nil {
 			return err
 		}
-		_, err = s.Jobs.InsertTx(ctx, tx, BackfillAsked{ID: id}, nil)
-		return err
+		return audit.Record(ctx, tx, audit.Entry{Actor: actor, Action: "queue.backfill", Object: "queue/" + queue.Slug, What: fmt.Sprintf("%d days", days)})
 	})
+}
+
+func (s *Store) askBackfill(ctx context.Context, tx pgx.Tx, queue Queue, since time.Time, by string) error {
+	var id int64
+	err := tx.QueryRow(ctx, `
+		INSERT INTO rule_backfills (queue_id, since, asked_by) VALUES ($1, $2, $3)
+		RETURNING id`, queue.ID, since, by).Scan(&id)
+	if err != nil {
+		return fmt.Errorf("backfill queue %s: %w", queue.Slug, err)
+	}
+	if s.Jobs == nil {
+		return nil
+	}
+	_, err = s.Jobs.InsertTx(ctx, tx, BackfillAsked{ID: id}, nil)
+	return err
 }
 
 // RunBackfill does what Backfill asked for. Safe to repeat.

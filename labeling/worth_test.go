@@ -63,7 +63,9 @@ func TestImpactTimesUncertaintyIsTheOrderOfAQueueServedBySize(t *testing.T) {
 	s, h := tx(t), newShelf()
 	s.Telemetry = h
 	said := map[uuid.UUID][]VerdictSeen{}
-	s.Verdicts = func(_ context.Context, _ postgres.DB, event uuid.UUID) ([]VerdictSeen, error) { return said[event], nil }
+	s.Verdicts = func(_ context.Context, _ postgres.DB, event uuid.UUID) ([]VerdictSeen, error) {
+		return said[event], nil
+	}
 	measuring := openQueue(t, s, "sql_query")
 	// Labels so far: hardly one in fifty of the random class is bad.
 	for i := range 24 {

@@ -155,12 +155,21 @@ func momentOrNil(t time.Time) *time.Time {
 // Seen is what was seen of a task class since it was last looked at.
 type Seen struct {
 	Signal   stats.Signal
-	Incident bool // one of the class is open: its raise does not decay
+	Incident bool // one of the class is open: it raises once, and nothing decays meanwhile
+}
+
+// SignalAt is what moves a rate: an open incident is a spike for one that has
+// not been raised since.
+func (s Seen) SignalAt(rate, base float64) stats.Signal {
+	if s.Incident && rate <= base {
+		return stats.Spike
+	}
+	return s.Signal
 }
 
 // Adapt moves the rates of the classes that have a policy by what was seen of
-// them: up by four at once in a spike, down by half each six hours once it has
-// been calm twice (statistics.md 9). What was seen is of the past alone, so
+// them: up by four at once in a spike or when an incident opens, down by half
+// each six hours once it has been calm twice (statistics.md 9). What was seen is of the past alone, so
 // estimates over the stored probabilities stay unbiased. A class of which
 // nothing is said holds. It returns how many rates changed, and is for a job.
 func (s *Store) Adapt(ctx context.Context, actor auth.Actor, seen map[string]Seen) (int, error) {
@@ -208,7 +217,7 @@ func (s *Store) adaptOne(ctx context.Context, tx pgx.Tx, actor auth.Actor, class
 		before.Evaluated = *evaluated
 	}
 	now := s.now()
-	after, err := class.Policy.rule().Next(before, now, seen.Signal, seen.Incident)
+	after, err := class.Policy.rule().Next(before, now, seen.SignalAt(before.Rate, class.Policy.Base), seen.Incident)
 	if err != nil {
 		return false, err
 	}
