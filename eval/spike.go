@@ -20,11 +20,7 @@ func (s *Store) Seen(ctx context.Context, actor auth.Actor, now time.Time) (map[
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.DB.Query(ctx, `SELECT DISTINCT task_class FROM incidents WHERE closed_at IS NULL AND task_class <> ''`)
-	if err != nil {
-		return nil, err
-	}
-	open, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	open, err := s.openClasses(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +32,15 @@ func (s *Store) Seen(ctx context.Context, actor auth.Actor, now time.Time) (map[
 		seen[class] = telemetry.Seen{Signal: seen[class].Signal, Incident: true}
 	}
 	return seen, nil
+}
+
+// openClasses are the task classes with an open incident.
+func (s *Store) openClasses(ctx context.Context) ([]string, error) {
+	rows, err := s.DB.Query(ctx, `SELECT DISTINCT task_class FROM incidents WHERE closed_at IS NULL AND task_class <> ''`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 func (r Rate) signal() stats.Signal {

@@ -209,7 +209,7 @@ func (s *Store) reserve(ctx context.Context, actor auth.Actor, in place, ahead b
 	if err != nil || at.held != nil {
 		return at.queue, deref(at.held), err
 	}
-	r, err := s.reserveFrom(ctx, at, !actor.May(auth.Adjudicate), !ahead)
+	r, err := s.reserveFrom(ctx, at, !actor.May(auth.Adjudicate), !ahead, s.draw())
 	return at.queue, r, err
 }
 
@@ -276,14 +276,16 @@ func (s *Store) turnOf(ctx context.Context, in place, labeler int64, ahead bool)
 	return at, nil
 }
 
-func (s *Store) reserveFrom(ctx context.Context, at turn, tested, open bool) (Reservation, error) {
+// reserveFrom goes the ways of a queue; first decides between harm and
+// measurement.
+func (s *Store) reserveFrom(ctx context.Context, at turn, tested, open bool, first float64) (Reservation, error) {
 	if err := notSuspended(at.suspended); err != nil {
 		return Reservation{}, err
 	}
 	if !at.able.Judges(at.queue.TaskClass) {
 		return Reservation{}, ErrNothingFree
 	}
-	first, second := s.draw(), s.draw()
+	second := s.draw()
 	ways := Ways(first, second, at.queue.MeasurementShare)
 	if tested && second >= 1-at.queue.GoldShare {
 		ways = append([]Way{WayGold}, ways...)

@@ -38,6 +38,10 @@ type Store struct {
 	// grant; nil: nothing raw is kept.
 	RawText OpensRaw
 
+	// Needs lists what labels would decide, for the share of attention that
+	// measures; nil: nothing is asked of labels.
+	Needs func(ctx context.Context) ([]Need, error)
+
 	labelers sync.Map // "person/12" or "import/alice" → labelers.id
 	tallies  sync.Map // queue id → *kept[tally]
 	recount  bool     // count a plan anew each time; for tests that compare choices
@@ -45,6 +49,7 @@ type Store struct {
 	days     sync.Map // labeler id → *workday
 	agreed   kept[[]Agreement]
 	told     atomic.Int64 // when a job was last told of a label, in nanoseconds
+	needed   kept[[]Need]
 }
 
 func (s *Store) draw() float64 {

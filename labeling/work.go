@@ -16,8 +16,10 @@ import (
 )
 
 // Start serves the next item over all queues the actor may work on: what they
-// already hold, else the gravest that waits; a share goes where the fewest
-// labels of the last days are, so that no rate is left blind.
+// already hold, else the gravest that waits; the measuring share goes where a
+// label brings an objective or a comparison nearest to its answer, and where
+// nothing asks, to the fewest labels of the last days, so that no rate is left
+// blind.
 func (s *Store) Start(ctx context.Context, actor auth.Actor) (Queue, Reservation, error) {
 	if err := actor.Require(auth.Label); err != nil {
 		return Queue{}, Reservation{}, err
@@ -39,7 +41,8 @@ func (s *Store) Start(ctx context.Context, actor auth.Actor) (Queue, Reservation
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return Queue{}, Reservation{}, err
 	}
-	queues, err := s.byUrgency(ctx, s.draw())
+	draw := s.draw()
+	queues, err := s.byUrgency(ctx, draw)
 	if err != nil {
 		return Queue{}, Reservation{}, err
 	}
@@ -48,7 +51,7 @@ func (s *Store) Start(ctx context.Context, actor auth.Actor) (Queue, Reservation
 		if err != nil {
 			return queue, Reservation{}, err
 		}
-		r, err := s.reserveFrom(ctx, at, !actor.May(auth.Adjudicate), true)
+		r, err := s.reserveFrom(ctx, at, !actor.May(auth.Adjudicate), true, draw)
 		if !errors.Is(err, ErrNothingFree) {
 			return queue, r, err
 		}
@@ -63,7 +66,8 @@ type head struct {
 	day     time.Time
 	u       float64
 	waiting bool
-	labels  int64 // of the last days
+	labels  int64   // of the last days
+	worth   float64 // of a label there, for what it would decide
 }
 
 // byUrgency orders the queues for Start.
@@ -93,6 +97,10 @@ func (s *Store) byUrgency(ctx context.Context, draw float64) ([]Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("heads of queues: %w", err)
 	}
+	needs, err := s.allNeeds(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var queues []Queue
 	for i := range heads {
 		if heads[i].queue, err = s.queueByID(ctx, heads[i].queue.ID); err != nil {
@@ -103,6 +111,11 @@ func (s *Store) byUrgency(ctx context.Context, draw float64) ([]Queue, error) {
 			return nil, err
 		}
 		heads[i].labels = known.Week
+		for _, need := range needs {
+			if heads[i].queue.Kind == "standard" && need.TaskClass == heads[i].queue.TaskClass {
+				heads[i].worth = max(heads[i].worth, need.worth())
+			}
+		}
 	}
 	for _, h := range urgent(heads, draw) {
 		queues = append(queues, h.queue)
@@ -110,9 +123,9 @@ func (s *Store) byUrgency(ctx context.Context, draw float64) ([]Queue, error) {
 	return queues, nil
 }
 
-// urgent orders heads: by harm, or in the measuring share of draws by the
-// fewest labels. Queues with nothing untouched come last: something there may
-// still want another labeler.
+// urgent orders heads: by harm, or in the measuring share of draws by what a
+// label would decide and then by the fewest labels. Queues with nothing
+// untouched come last: something there may still want another labeler.
 func urgent(heads []head, draw float64) []head {
 	share := 0.0
 	for _, h := range heads {
@@ -127,7 +140,7 @@ func urgent(heads []head, draw float64) []head {
 			return 1
 		}
 		if draw < share {
-			if by := cmp.Compare(a.labels, b.labels); by != 0 {
+			if by := cmp.Or(cmp.Compare(b.worth, a.worth), cmp.Compare(a.labels, b.labels)); by != 0 {
 				return by
 			}
 		}

@@ -156,6 +156,9 @@ func (p *product) build(keysDir string) error {
 		retention.Answers{DB: p.pool}, vault.Payloads{Vault: p.vault},
 	}}
 	p.eval = &eval.Store{DB: p.pool, Traces: p.telemetry, Labels: p.labeling, Agreement: p.labeling, Signing: p.signing}
+	p.labeling.Needs = func(ctx context.Context) ([]labeling.Need, error) {
+		return p.eval.Needs(ctx, auth.Product(), time.Now())
+	}
 	return nil
 }
 
