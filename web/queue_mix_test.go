@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -54,5 +55,49 @@ func TestTwoMixesAreComparedByTheirDays(t *testing.T) {
 	q.Gain.PerDay, q.Other.PerDay = 0, 0
 	if got := mixSays(q); strings.Contains(got, "Thursday") || !strings.Contains(got, "after about") {
 		t.Errorf("a queue without a label has no day, got %q", got)
+	}
+}
+
+func TestTheQueueSaysWhatItsLabelsDecideAndWhatCannotBeDecided(t *testing.T) {
+	w := queued(t, "sql_query", "one", "two")
+	w.stages.Labeling.Needs = func(context.Context) ([]labeling.Need, error) {
+		return []labeling.Need{
+			{TaskClass: "sql_query", Question: "hallucinated at most 4 %", Labels: 5200, Value: 1},
+			{TaskClass: "sql_query", Question: hostile + " not worse than v1", Value: 1},
+		}, nil
+	}
+	read := func(role auth.Role) string {
+		t.Helper()
+		b := w.as(role)
+		page := b.get("/queues/sql_query").want(http.StatusOK)
+		for until := time.Now().Add(10 * time.Second); role == auth.Engineer && !strings.Contains(page.Body, "5,200") && time.Now().Before(until); {
+			time.Sleep(20 * time.Millisecond) // the first count goes on beside the page
+			page = b.get("/queues/sql_query").want(http.StatusOK)
+		}
+		return page.Body
+	}
+	page := read(auth.Engineer)
+	for _, words := range []string{"What its labels decide", "Hallucinated at most 4 %", "Cannot decide: 5,200 labels more, 0 come in 72 h", "Cannot decide: no number of labels would."} {
+		if !strings.Contains(page, words) {
+			t.Errorf("the page does not say %q", words)
+		}
+	}
+	if strings.Contains(page, hostile) {
+		t.Error("the name of a version is text")
+	}
+	if page := read(auth.Labeler); strings.Contains(page, "What its labels decide") {
+		t.Error("a labeler of a blind queue learns no versions")
+	}
+}
+
+func TestWordsOfNeedsAndRaises(t *testing.T) {
+	now := time.Date(2026, 11, 16, 9, 0, 0, 0, time.UTC) // a Monday
+	q := shownQueue{Now: now, Raise: labeling.Raise{Factor: 4, Why: "incident", At: now.Add(-2 * time.Hour)}}
+	soon := labeling.Weighed{Need: labeling.Need{Labels: 140}, Arrive: 300, Decides: true, At: now.Add(60 * time.Hour)}
+	if got := needWords(q, soon); got != "140 labels more, on Wednesday." {
+		t.Errorf("got %q", got)
+	}
+	if got, want := raisedWords(q), "Caps and shares of the rules count 4 times: an incident of its task class is open (2 h ago)."; got != want {
+		t.Errorf("want %q, got %q", want, got)
 	}
 }

@@ -391,12 +391,28 @@ func (s *site) queueRuleSet(c *fiber.Ctx) error {
 	return s.rulesPage(c, labels, queue, form, nil)
 }
 
-func (s *site) queueRuleRetire(c *fiber.Ctx) error {
+// retireRule retires the rule that the address names.
+func (s *site) retireRule(c *fiber.Ctx) (labeling.Queue, error) {
 	labels, queue, err := s.queueOfRules(c)
-	if err != nil {
-		return err
+	if err == nil {
+		err = labels.RetireRule(c.UserContext(), actorOf(c), queue, param(c, "rule"))
 	}
-	if err := labels.RetireRule(c.UserContext(), actorOf(c), queue, param(c, "rule")); err != nil {
+	return queue, err
+}
+
+// lookBack has the rules of the queue that the address names applied to the
+// last days.
+func (s *site) lookBack(c *fiber.Ctx, days int) (labeling.Queue, error) {
+	labels, queue, err := s.queueOfRules(c)
+	if err == nil {
+		err = labels.Backfill(c.UserContext(), actorOf(c), queue, days)
+	}
+	return queue, err
+}
+
+func (s *site) queueRuleRetire(c *fiber.Ctx) error {
+	queue, err := s.retireRule(c)
+	if err != nil {
 		return err
 	}
 	s.say(c, "The rule is retired. What it took stays.")
@@ -410,11 +426,8 @@ func (s *site) queueBackfill(c *fiber.Ctx) error {
 	if err := readForm(c, &in); err != nil {
 		return err
 	}
-	labels, queue, err := s.queueOfRules(c)
+	queue, err := s.lookBack(c, in.Days)
 	if err != nil {
-		return err
-	}
-	if err := labels.Backfill(c.UserContext(), actorOf(c), queue, in.Days); err != nil {
 		return err
 	}
 	s.say(c, "The rules look back now. The page says what they added.")

@@ -34,7 +34,9 @@ type queuePage struct {
 	Measures   bool // its labels reach a rate
 	Chart      *ui.LineChart
 	Mix        mixPanel
-	Progress   string // of the reader, in the three words of review
+	Progress   string    // of the reader, in the three words of review
+	Decides    *ui.Facts // what its labels would decide, for those who see rates
+	Raised     string    // why people are given more of it than its rules say
 	Filled     string
 	Try        string // address of a dry run of its rules
 	Adjudge    string
@@ -85,6 +87,14 @@ func (s *site) queueShow(c *fiber.Ctx) error {
 		return err
 	}
 	shown.Zone = s.reader(visitorOf(c)).Zone
+	if actor.May(auth.SeeMeasures) {
+		if shown.Needs, err = labels.NeedsOf(ctx, actor, queue, shown.Now); err != nil {
+			return err
+		}
+	}
+	if shown.Raise, shown.IsRaised, err = labels.Raised(ctx, actor, queue, shown.Now); err != nil {
+		return err
+	}
 	items, err := labels.ListItems(ctx, actor, queue, filter.State == "done", filter.From, queuePageRows+1)
 	switch {
 	case err == nil:
@@ -137,6 +147,9 @@ type shownQueue struct {
 	Mix         int           // percent of measurement that is looked at
 	OtherMix    int           // to compare: the queue's own, or 40
 	Gain, Other labeling.Gain // what labels buy with each
+	Needs       []labeling.Weighed
+	Raise       labeling.Raise
+	IsRaised    bool
 	Zone        *time.Location
 	Items       []labeling.Brief
 	Listed      bool
@@ -189,6 +202,10 @@ func buildQueue(q shownQueue, filter queueFilter) queuePage {
 		}
 		return ", last seen " + ago(q.Now.Sub(*part.LastSeen))
 	})
+	p.Decides = decides(q)
+	if q.IsRaised {
+		p.Raised = raisedWords(q)
+	}
 	p.Filled = filledBy(q.Queue, q.Rules)
 	if q.Configures {
 		p.Try = "/queues/" + q.Queue.Slug + "/rules"
@@ -418,6 +435,43 @@ func whoIsHere(here []labeling.Worker, now time.Time) *ui.Facts {
 		facts.Items = append(facts.Items, ui.Fact{Term: w.Name, Value: ui.Text(words)})
 	}
 	return facts
+}
+
+// decides lists the questions that labels of the queue would answer, and when.
+func decides(q shownQueue) *ui.Facts {
+	if len(q.Needs) == 0 {
+		return nil
+	}
+	facts := &ui.Facts{Small: true, Ruled: true}
+	for _, need := range q.Needs {
+		facts.Items = append(facts.Items, ui.Fact{Term: capital(need.Question), Value: ui.Text(needWords(q, need))})
+	}
+	return facts
+}
+
+func needWords(q shownQueue, need labeling.Weighed) string {
+	switch {
+	case need.Labels == 0:
+		return "Cannot decide: no number of labels would."
+	case !need.Decides:
+		return fmt.Sprintf("Cannot decide: %s more, %s in 72 h at the present pace.", ui.CountOf(need.Labels, "label"), comes(need.Arrive))
+	}
+	return fmt.Sprintf("%s more, %s.", ui.CountOf(need.Labels, "label"), onDay(need.At, q.Now, q.Zone))
+}
+
+func comes(n int) string {
+	if n == 1 {
+		return "1 comes"
+	}
+	return ui.Count(n) + " come"
+}
+
+// raisedWords says why people are given more of the queue than its rules say.
+func raisedWords(q shownQueue) string {
+	why := map[string]string{
+		"spike": "the rate of its task class is over its objective", "incident": "an incident of its task class is open", "calm": "the rate has calmed down, and the raise falls off",
+	}[q.Raise.Why]
+	return fmt.Sprintf("Caps and shares of the rules count %s times: %s (%s).", trimNumber(q.Raise.Factor), why, ago(q.Now.Sub(q.Raise.At)))
 }
 
 // filledBy says what fills the queue, and what that did last.

@@ -79,22 +79,14 @@ func (s *site) ruleBackfillAPI(c *fiber.Ctx) error {
 	if err := readJSON(c, &in); err != nil {
 		return err
 	}
-	labels, queue, err := s.queueOfRules(c)
-	if err != nil {
-		return err
-	}
-	if err := labels.Backfill(c.UserContext(), actorOf(c), queue, in.Days); err != nil {
+	if _, err := s.lookBack(c, in.Days); err != nil {
 		return err
 	}
 	return c.Status(fiber.StatusAccepted).JSON(done{"asked"})
 }
 
 func (s *site) ruleRetireAPI(c *fiber.Ctx) error {
-	labels, queue, err := s.queueOfRules(c)
-	if err != nil {
-		return err
-	}
-	if err := labels.RetireRule(c.UserContext(), actorOf(c), queue, param(c, "rule")); err != nil {
+	if _, err := s.retireRule(c); err != nil {
 		return err
 	}
 	return c.JSON(done{"retired"})
