@@ -44,6 +44,7 @@ require (
 require (
 	github.com/pganalyze/pg_query_go/v6 v6.2.2
 	github.com/wasilibs/go-pgquery v0.0.0-20260728010200-155ebad2880e
+	github.com/yuin/goldmark v1.8.2
 	mvdan.cc/sh/v3 v3.14.1
 )
 

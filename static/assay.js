@@ -12,6 +12,7 @@ import { startSteps } from './steps.js'
 import { startTheme } from './theme.js'
 import { startTimes } from './time.js'
 import { startToasts } from './toast.js'
+import { startViews } from './view.js'
 
 // Everything works without this; it makes it faster. Each module attaches to
 // what the pages say in data attributes.
@@ -27,5 +28,6 @@ startEdits()
 startToasts()
 startCopy()
 startTheme()
+startViews()
 startRegions()
 startLabel()

@@ -41,11 +41,18 @@ export function keyName(e) {
   return e.shiftKey && e.key.length > 1 ? 'Shift+' + e.key : e.key
 }
 
+// keyOf is the key of an act that no control carries: this person's, or the
+// usual one; none while single keys are off.
+export function keyOf(act, usual) {
+  const page = document.documentElement.dataset
+  return page.keys === 'off' ? '' : page['key' + act[0].toUpperCase() + act.slice(1)] || usual
+}
+
 // control finds what a key presses: what is seen first, then what is folded
 // away, never what lies in a closed dialog.
 function control(name, within) {
   const matching = all('[data-key], [data-key-any]', within).filter((node) =>
-    (node.dataset.key === name || node.dataset.keyAny === name) && !node.disabled && !node.closest('dialog:not([open]), [inert]'))
+    (node.dataset.key === name || node.dataset.keyAny === name) && !node.disabled && !node.closest('dialog:not([open]), [inert], [data-keys-within]:not(:popover-open)'))
   return matching.find(seen) || matching[0]
 }
 
@@ -84,7 +91,8 @@ function single(e) {
   if (e.altKey || e.ctrlKey || e.metaKey || e.getModifierState('AltGraph')) return
   if (asleep() || stale.has(e.code) || typing(e.target) || one('dialog:modal')) return
   const name = keyName(e)
-  if (handlers.some((answer) => answer(name, e))) {
+  const open = one('[popover]:popover-open')
+  if (!open && handlers.some((answer) => answer(name, e))) {
     e.preventDefault()
     return
   }
@@ -99,7 +107,6 @@ function single(e) {
     prefixTimer = setTimeout(() => { prefix = '' }, 1500)
     return
   }
-  const open = one('[popover]:popover-open')
   const node = control(whole, open || document)
   if (!node) return
   e.preventDefault()

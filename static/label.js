@@ -1,6 +1,6 @@
 import { all, element, on, one, painted, post, sign, tell } from './dom.js'
 import { showEdits } from './edits.js'
-import { asleep, sleep, wake } from './keys.js'
+import { asleep, keyOf, sleep, wake } from './keys.js'
 import { beginMarking } from './spans.js'
 import { setTimes } from './time.js'
 import { toast } from './toast.js'
@@ -95,6 +95,19 @@ function addToRail(id, title, number, label) {
   return entry
 }
 
+// agreed makes a rail entry whole once the server has the label: from then on
+// it can be taken back.
+function agreed({ entry, id }) {
+  if (!entry) return
+  entry.classList.remove('pending')
+  for (const older of all('[data-rail=done] [data-act=undo]')) delete older.dataset.key
+  const undo = element('form', { method: 'post', action: '/items/' + encodeURIComponent(id) + '/undo' })
+  const token = one('input[name=form_token]')
+  if (token) undo.append(token.cloneNode())
+  undo.append(element('button', { class: 'icon-button', 'data-act': 'undo', 'data-key': keyOf('undo', 'z'), 'aria-label': 'Undo the label of ' + one('a', entry).textContent }, sign('i-undo-2', 'icon')))
+  entry.append(undo)
+}
+
 // The numbers of the rail move with every label: the page on screen was made
 // before it.
 function setCounts(counts) {
@@ -152,7 +165,7 @@ async function send(sent) {
   const answer = await post(sent.address, sent.body).catch(() => null)
   if (!answer) return offline(sent)
   if (!answer.ok) return refused(sent, await trouble(answer))
-  sent.entry?.classList.remove('pending')
+  agreed(sent)
   const said = await answer.json().catch(() => ({}))
   setCounts(said.counts)
   if (said.said) toast(said)
@@ -208,7 +221,7 @@ async function sendWaiting() {
     if (!answer) break
     waiting.shift()
     if (!answer.ok) await refused(sent, await trouble(answer))
-    else sent.entry?.classList.remove('pending')
+    else agreed(sent)
   }
   sending = false
   if (!waiting.length) one('#waiting')?.remove()

@@ -1,5 +1,5 @@
 import { all, on, one, seen } from './dom.js'
-import { handle } from './keys.js'
+import { handle, keyOf } from './keys.js'
 
 // Lists: j and k move, o opens, x selects. The row one stands on is marked
 // and seen; nothing is fetched by moving.
@@ -22,9 +22,10 @@ function walkList(name) {
   const rows = rowsOf()
   if (!rows.length) return false
   const row = rows.find((each) => each.matches('.at')) || rows.find((each) => each.matches('.current'))
-  if (name === 'j' || name === 'k') return move(rows, name === 'j' ? 1 : -1), true
-  if (name === 'x' && row && one('.check input', row)) return one('.check input', row).click(), true
-  if (name === 'o' && row?.dataset.open) {
+  const [next, previous, opens, selects] = [keyOf('next', 'j'), keyOf('previous', 'k'), keyOf('open', 'o'), keyOf('select', 'x')]
+  if (name === next || name === previous) return move(rows, name === next ? 1 : -1), true
+  if (name === selects && row && one('.check input', row)) return one('.check input', row).click(), true
+  if (name === opens && row?.dataset.open) {
     const link = all('a[href]', row).find((a) => a.getAttribute('href') === row.dataset.open)
     if (link) link.click()
     else location.assign(row.dataset.open)

@@ -1,4 +1,4 @@
-import { all, element, on, one, tell } from './dom.js'
+import { all, element, on, one, seen, tell } from './dom.js'
 import { handle } from './keys.js'
 
 // Marking what is hallucinated: sentence by sentence or word by word with the
@@ -8,24 +8,74 @@ import { handle } from './keys.js'
 
 const letter = (i) => (i < 26 ? String.fromCharCode(97 + i) : letter(Math.floor(i / 26) - 1) + letter(i % 26))
 
+// A fragment is a run of a sentence with what the markup put around it. It
+// knows its signs by code points, and which of them are in a box of their own
+// because nobody sees them.
+class Fragment {
+  constructor(node) {
+    this.node = node
+    this.start = Number(node.dataset.start)
+    this.number = one('sup[aria-hidden]', node)
+    this.points = []
+    this.boxes = new Map()
+    const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT)
+    while (texts.nextNode()) {
+      const text = texts.currentNode
+      if (text.parentElement.closest('sup')) continue
+      const box = text.parentElement.closest('.unseen')
+      if (box) this.boxes.set(this.points.length, box.dataset.code)
+      this.points.push(...text.data)
+    }
+    this.end = this.start + this.points.length
+    this.words = node.matches('.markup') ? '' : this.points.join('')
+    this.drawn = null
+  }
+
+  // text is what stands from one place to another, with its boxes.
+  text(from, to) {
+    const parts = []
+    let plain = from
+    for (const [at, code] of this.boxes) {
+      if (at < from || at >= to) continue
+      parts.push(this.points.slice(plain, at).join(''), element('bdi', { class: 'unseen', 'data-code': code }, this.points[at]))
+      plain = at + 1
+    }
+    return [...parts, this.points.slice(plain, to).join('')]
+  }
+}
+
 // Marks are kept in the page's own fields, so that a draft, a submit and a
 // page that was swapped in all see the same.
 class Marking {
   constructor(box) {
     this.box = box
-    this.sentences = all('.sentence', box).map((node) => ({
-      node, start: Number(node.dataset.start), end: Number(node.dataset.end), points: [...bare(node)],
-    }))
-    this.spans = all('input[name=span]', box).filter((field) => field.type === 'hidden' || field.checked)
-      .map((field) => field.value.split('-').map(Number))
+    this.fragments = all('.sentence', box).map((node) => new Fragment(node))
+    this.sentences = []
+    for (const fragment of this.fragments) {
+      if ('more' in fragment.node.dataset) this.sentences.at(-1).fragments.push(fragment)
+      else this.sentences.push({ fragments: [fragment] })
+    }
+    for (const sentence of this.sentences) {
+      sentence.start = sentence.fragments[0].start
+      sentence.end = sentence.fragments.at(-1).end
+      sentence.points = sentence.fragments.flatMap((fragment) => fragment.points)
+    }
+    this.read()
     this.at = -1 // the sentence under the cursor
     this.word = -1 // the word under it; -1 is the whole sentence
+  }
+
+  // read takes the marks from the page's fields.
+  read() {
+    this.spans = all('input[name=span]', this.box).filter((field) => field.type === 'hidden' || field.checked)
+      .map((field) => field.value.split('-').map(Number)).sort((a, b) => a[0] - b[0])
   }
 
   get points() { return this.sentences.flatMap((s) => s.points) }
 
   // words are the places of one sentence's words, in code points of the response.
   words(sentence) {
+    if (sentence.words) return sentence.words
     const found = []
     let at = sentence.start
     for (const run of sentence.points.join('').split(/(\s+)/)) {
@@ -33,7 +83,7 @@ class Marking {
       if (run.trim()) found.push([at, at + length])
       at += length
     }
-    return found
+    return sentence.words = found
   }
 
   toggle(start, end) {
@@ -68,7 +118,11 @@ class Marking {
   }
 
   draw() {
-    this.sentences.forEach((sentence, i) => this.drawSentence(sentence, i))
+    this.ends = this.spans.map(([start, end]) => this.lastSeen(start, end))
+    this.sentences.forEach((sentence, i) => {
+      const cursor = i === this.at && this.word >= 0 ? this.words(sentence)[this.word] : null
+      for (const fragment of sentence.fragments) this.drawFragment(fragment, cursor, i === this.at && this.word < 0)
+    })
     const list = one('[data-span-list]')
     if (!list) return
     const points = this.points
@@ -78,33 +132,57 @@ class Marking {
     }))
   }
 
-  drawSentence(sentence, i) {
-    const number = one('sup[aria-hidden]', sentence.node)
-    const cursor = i === this.at && this.word >= 0 ? this.words(sentence)[this.word] : null
-    const cuts = new Set([sentence.start, sentence.end, ...this.spans.flat(), ...(cursor || [])].filter((at) => at >= sentence.start && at <= sentence.end))
-    const places = [...cuts].sort((a, b) => a - b)
-    const runs = []
-    for (let k = 0; k + 1 < places.length; k++) {
-      const text = sentence.points.slice(places[k] - sentence.start, places[k + 1] - sentence.start).join('')
-      const span = this.spans.findIndex((one) => one[0] <= places[k] && one[1] >= places[k + 1])
-      let run = document.createTextNode(text)
-      if (span >= 0) {
-        run = element('mark', { class: 'w-bad' }, text)
-        if (this.spans[span][1] === places[k + 1]) run.append(element('sup', {}, letter(span)))
+  // lastSeen is the place of a span's last sign that is on screen: its letter
+  // stands there.
+  lastSeen(start, end) {
+    for (const fragment of this.fragments.toReversed()) {
+      if (fragment.start >= end || fragment.end <= start || !fragment.words) continue
+      for (let at = Math.min(end, fragment.end); at > Math.max(start, fragment.start); at--) {
+        if (fragment.points[at - 1 - fragment.start].trim()) return at
       }
-      if (cursor && cursor[0] === places[k]) run = element('span', { class: 'cursor' }, run)
-      runs.push(run)
     }
-    sentence.node.replaceChildren(...(number ? [number] : []), ...runs)
-    sentence.node.classList.toggle('cursor', i === this.at && this.word < 0)
+    return end
   }
 
+  // drawFragment changes what looks different from when it was drawn last.
+  drawFragment(fragment, cursor, whole) {
+    const { node, start, end } = fragment
+    const inside = (at) => at >= start && at <= end
+    const spans = this.spans.map((span, i) => [...span, this.ends[i], letter(i)]).filter((span) => span[0] < end && span[1] > start)
+    const word = cursor && cursor[0] < end && cursor[1] > start ? cursor : null
+    const looks = JSON.stringify([spans, word])
+    node.classList.toggle('cursor', whole)
+    if (looks === (fragment.drawn ?? '[[],null]') && !(fragment.drawn === null && one('mark', node))) return
+    fragment.drawn = looks
+    const places = [...new Set([start, end, ...spans.flatMap((span) => span.slice(0, 3)), ...(word || [])].filter(inside))].sort((a, b) => a - b)
+    const runs = []
+    for (let k = 0; k + 1 < places.length; k++) {
+      const [from, to] = [places[k], places[k + 1]]
+      const text = fragment.text(from - start, to - start)
+      const span = spans.find((each) => each[0] <= from && each[1] >= to)
+      let run = text
+      if (span) {
+        run = [element('mark', { class: 'w-bad' }, ...text)]
+        if (span[2] === to) run[0].append(element('sup', {}, span[3]))
+      }
+      if (word && word[0] <= from && word[1] >= to) run = [element('span', { class: 'cursor' }, ...run)]
+      runs.push(...run)
+    }
+    node.replaceChildren(...(fragment.number ? [fragment.number] : []), ...runs)
+  }
+
+  // go leads to the next sentence that is on screen in this direction.
   go(i) {
-    this.at = Math.min(this.sentences.length - 1, Math.max(0, i))
+    const by = i < this.at ? -1 : 1
+    let to = Math.min(this.sentences.length - 1, Math.max(0, i))
+    while (this.sentences[to] && !this.sentences[to].fragments.some((fragment) => seen(fragment.node))) to += by
+    if (!this.sentences[to]) return
+    this.at = to
     this.word = -1
     this.draw()
-    this.sentences[this.at].node.scrollIntoView({ block: 'nearest' })
-    tell(`Sentence ${this.at + 1} of ${this.sentences.length}: ${this.sentences[this.at].points.join('')}`)
+    const sentence = this.sentences[to]
+    sentence.fragments.find((fragment) => seen(fragment.node)).node.scrollIntoView({ block: 'nearest' })
+    tell(`Sentence ${to + 1} of ${this.sentences.length}: ${sentence.points.join('')}`)
   }
 
   step(by) {
@@ -130,34 +208,31 @@ class Marking {
 
 let marking = null
 
-// bare is the text of a sentence without its number and letters.
-function bare(node) {
-  const copy = node.cloneNode(true)
-  for (const sup of all('sup', copy)) sup.remove()
-  return copy.textContent
-}
+// markingOf is the marking that goes on in a response, or one for a single act.
+const markingOf = (box) => (marking?.box === box ? marking : new Marking(box))
 
 // placeOf counts the code points from the start of the response to a point of
-// the selection.
-function placeOf(node, offset) {
-  const sentence = (node.nodeType === 3 ? node.parentElement : node).closest?.('.sentence')
-  if (!sentence) return null
+// the page: the fragments before it and what of one lies before.
+function placeOf(box, node, offset) {
   const range = document.createRange()
-  range.setStart(sentence, 0)
+  range.setStart(box, 0)
   range.setEnd(node, offset)
-  const holder = element('span', {}, range.cloneContents())
-  return Number(sentence.dataset.start) + [...bare(holder)].length
+  const holder = element('div', {}, range.cloneContents())
+  for (const sup of all('sup', holder)) sup.remove()
+  return [...holder.textContent].length
 }
 
 // selected is what the mouse selected within the response, without the white
-// space around it; null when nothing is.
+// space around it; null when nothing is. A selection that leaves the response
+// ends at its edge.
 function selected(box) {
   const selection = getSelection()
-  if (selection.isCollapsed || !box.contains(selection.anchorNode) || !box.contains(selection.focusNode)) return null
+  if (selection.isCollapsed || !selection.rangeCount) return null
   const range = selection.getRangeAt(0)
-  let [start, end] = [placeOf(range.startContainer, range.startOffset), placeOf(range.endContainer, range.endOffset)]
-  if (start === null || end === null) return null
-  const points = new Marking(box).points
+  if (!range.intersectsNode(box) || !(box.contains(selection.anchorNode) || box.contains(selection.focusNode))) return null
+  const points = markingOf(box).points
+  let start = box.contains(range.startContainer) ? placeOf(box, range.startContainer, range.startOffset) : 0
+  let end = box.contains(range.endContainer) ? placeOf(box, range.endContainer, range.endOffset) : points.length
   while (start < end && !points[start].trim()) start++
   while (end > start && !points[end - 1].trim()) end--
   return start < end ? [start, end] : null
@@ -169,7 +244,7 @@ function begin() {
   const chosen = selected(box)
   if (chosen) {
     getSelection().removeAllRanges()
-    new Marking(box).toggle(...chosen)
+    markingOf(box).toggle(...chosen)
     return
   }
   if (marking) return marking.leave()
@@ -184,9 +259,10 @@ export const beginMarking = () => { if (!marking) begin() }
 
 function markByKey(name) {
   if (!marking || !marking.box.isConnected) return (marking = null, false)
+  const letters = document.documentElement.dataset.keys === 'off' ? {} : { j: () => marking.go(marking.at + 1), k: () => marking.go(marking.at - 1) }
   const acts = {
-    j: () => marking.go(marking.at + 1), ArrowDown: () => marking.go(marking.at + 1),
-    k: () => marking.go(marking.at - 1), ArrowUp: () => marking.go(marking.at - 1),
+    ...letters,
+    ArrowDown: () => marking.go(marking.at + 1), ArrowUp: () => marking.go(marking.at - 1),
     ArrowRight: () => marking.step(1), ArrowLeft: () => marking.step(-1),
     'Shift+ArrowRight': () => marking.extend(1), 'Shift+ArrowLeft': () => marking.extend(-1),
     Space: () => marking.press(), Escape: () => marking.leave(),
@@ -203,8 +279,8 @@ export function startSpans() {
     const box = one('[data-spans]')
     if (!box) return
     const [start, end] = button.dataset.unmark.split('-').map(Number)
-    const active = marking || new Marking(box)
-    active.toggle(start, end)
+    markingOf(box).toggle(start, end)
+    one('[data-mark]')?.focus()
   })
   document.addEventListener('mouseup', () => {
     if (!marking) return
@@ -215,7 +291,8 @@ export function startSpans() {
   })
   // Without a mouse and without keys the boxes before the sentences do it.
   on('change', '.sentence-check', (e, box) => {
-    const active = new Marking(box.closest('[data-spans]'))
+    const active = markingOf(box.closest('[data-spans]'))
+    active.read()
     active.draw()
   })
 }

@@ -16,19 +16,25 @@ function stepTo(places, by) {
   tell(`${places.indexOf(next) + 1} of ${places.length}`)
 }
 
-// The arrows and j, k go to the item before and after in the rail.
-function walkRail(name) {
-  const by = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[name]
-  if (!by || !one('[data-label]') || document.documentElement.dataset.keys === 'off') return false
+// The item before and after in the rail: its buttons, their keys, the arrows.
+function walkRail(by) {
   const items = all('#rail [data-rail-item]')
   const next = items[items.findIndex((item) => item.matches('.current')) + by]
   const link = next && one('a[href]', next)
   if (link) link.click()
+  else tell(by > 0 ? 'This is the last item of the rail' : 'This is the first item of the rail')
+}
+
+function walkByArrow(name) {
+  const by = { ArrowDown: 1, ArrowUp: -1 }[name]
+  if (!by || !one('[data-label]')) return false
+  walkRail(by)
   return true
 }
 
 export function startSteps() {
-  handle(walkRail)
+  handle(walkByArrow)
+  on('click', '[data-walk]', (e, button) => walkRail(Number(button.dataset.walk)))
   on('click', '[data-step]', (e, button) => {
     const act = button.dataset.step
     const places = all(act.includes('fail') ? '[data-events] [data-failure]' : '[data-events] [data-event]')

@@ -1,4 +1,5 @@
 import { all, element, one, sign } from './dom.js'
+import { keyOf } from './keys.js'
 
 // Toasts say what just happened, count down, and wait while somebody is on
 // them. Undo is a form: it works with a key, a click and after a reload.
@@ -13,7 +14,9 @@ export function toast({ said, bold = '', mark = '', undo = '', seconds = 10 }) {
     const form = element('form', { method: 'post', action: undo })
     const token = one('input[name=form_token]')
     if (token) form.append(token.cloneNode())
-    form.append(element('button', { class: 'button small', 'data-key': 'z', 'data-act': 'undo' }, 'Undo ', element('span', { class: 'keys', 'aria-hidden': 'true' }, element('kbd', {}, 'z'))))
+    const key = keyOf('undo', 'z')
+    const cap = element('span', { class: 'keys', 'aria-hidden': 'true' }, element('kbd', {}, key))
+    form.append(element('button', { class: 'button small', 'data-key': key, 'data-act': 'undo' }, 'Undo ', ...(key ? [cap] : [])))
     node.append(form, element('span', { class: 'toast-left', 'aria-hidden': 'true' }))
   }
   one('#toasts').replaceChildren(node)

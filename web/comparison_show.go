@@ -250,8 +250,8 @@ func (s *site) pairShow(c *fiber.Ctx) error {
 func buildPair(pair labeling.Pair, key string) pairPage {
 	p := pairPage{
 		Head: ui.Head{Crumbs: []ui.Link{{Text: "Queues", URL: "/queues"}, {Text: "Comparisons", URL: "/comparisons"}, {Text: pair.Comparison.Title, URL: "/comparisons/" + pathPart(pair.Comparison.Slug)}},
-			Title: "Which answer is better?", Sub: ui.Count(pair.Comparison.Mine) + " compared by you, of " + ui.Count(pair.Comparison.Pairs)},
-		Prompt:  ui.Message{Who: "User", When: "asked", Text: pair.Prompt},
+			Title: "Which answer is better?", Sub: ui.Count(pair.Comparison.Mine) + " compared by you, of " + ui.Count(pair.Comparison.Pairs), Actions: []templ.Component{ui.ViewSwitch{}}},
+		Prompt:  ui.Message{Who: "User", When: "asked", Text: pair.Prompt, Markdown: true},
 		Sources: sources(pair.Left),
 		Left:    answerParts(pair.Left), Right: answerParts(pair.Right),
 		Action: "/pairs/" + itemID(pair.ID), Slug: pair.Comparison.Slug, Token: pair.Token.String(), Key: key,
@@ -261,7 +261,7 @@ func buildPair(pair labeling.Pair, key string) pairPage {
 
 // answerParts draw one answer: its text and its artifact, without a verdict.
 func answerParts(snapshot labeling.Snapshot) []templ.Component {
-	parts := []templ.Component{proseText(snapshot.Response)}
+	parts := []templ.Component{ui.Said{Text: snapshot.Response}}
 	blind := labeling.Item{Snapshot: snapshot, HasSnapshot: true}
 	if artifact, ok := buildArtifact(blind, nil); ok {
 		artifact.ID, artifact.Unchecked = "", true

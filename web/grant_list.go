@@ -159,7 +159,7 @@ func unredactedTurns(raw *labeling.Unredacted, reader string) []templ.Component 
 	var turns []templ.Component
 	for _, part := range []struct{ who, text string }{{"Unredacted prompt", raw.Prompt}, {"Unredacted response", raw.Response}, {"Unredacted sources", strings.Join(raw.Context, "\n\n")}} {
 		if part.text != "" {
-			turns = append(turns, ui.Message{Who: part.who, When: "for " + reader, Text: cut(part.text, sourceLength)})
+			turns = append(turns, ui.Message{Who: part.who, When: "for " + reader, Text: cut(part.text, sourceLength), Markdown: true})
 		}
 	}
 	return turns

@@ -33,6 +33,7 @@ type answerForm struct {
 	Key         string   `form:"idempotency_key"`
 	Page        string   `form:"page"`
 	SkipReason  string   `form:"skip_reason"`
+	As          string   `form:"as"` // how text is shown from now on
 }
 
 // answer is what the form says, its spans as offsets.
@@ -217,7 +218,7 @@ func buildLabel(item labeling.Item, verdicts []Verdict, around labeling.Progress
 				Extras: []ui.Extra{{ID: "spans", Label: "Spans", Act: ui.ActMark}, {ID: "correct", Label: "Correction", Act: ui.ActCorrection}, {ID: "more", Label: "Note", Act: ui.ActNote}},
 			},
 		},
-		Head: buildItemHead(item, verdicts), Trouble: trouble,
+		Head: formHead(item, verdicts, base), Trouble: trouble,
 		Turns: buildTurns(item, verdicts, answer.Spans, true),
 		Guide: buildGuideText(item.Guide),
 	}
@@ -357,6 +358,14 @@ func marked(spans []labeling.Span) []ui.Marked {
 	return list
 }
 
+// formHead is the head within the form of a label: switching the view keeps
+// what is written in it.
+func formHead(item labeling.Item, verdicts []Verdict, base string) ui.ItemHead {
+	head := buildItemHead(item, verdicts)
+	head.View = &ui.ViewSwitch{Post: base + "/reading", InForm: true}
+	return head
+}
+
 func buildItemHead(item labeling.Item, verdicts []Verdict) ui.ItemHead {
 	head := ui.ItemHead{
 		Facts: []templ.Component{
@@ -365,7 +374,7 @@ func buildItemHead(item labeling.Item, verdicts []Verdict) ui.ItemHead {
 			ui.Time{At: item.EventTime},
 			ui.Chip{Text: textRead(item.Snapshot.Consent), Icon: ui.IconShield, Outline: true},
 		},
-		Events: len(item.Snapshot.Around),
+		Events: len(item.Snapshot.Around), View: &ui.ViewSwitch{},
 	}
 	var flags []any
 	for _, flag := range byGravity(item.Flags) {
@@ -411,8 +420,10 @@ func buildRail(item labeling.Item, rail labeling.Rail, around labeling.Progress)
 	r := &ui.Rail{}
 	if len(rail.Labeled) > 0 {
 		group := ui.RailGroup{Kind: "done", Title: "Just labeled", URL: "/labels?queue=" + pathPart(item.Queue.Slug)}
-		for _, b := range rail.Labeled {
-			group.Items = append(group.Items, ui.RailItem{ID: itemID(b.ID), Mark: ui.MarkOf(b.Label), Title: railTitle(b.Title), Number: ui.Count(b.Number), URL: "/items/" + itemID(b.ID)})
+		for i, b := range rail.Labeled {
+			address := "/items/" + itemID(b.ID)
+			group.Items = append(group.Items, ui.RailItem{ID: itemID(b.ID), Mark: ui.MarkOf(b.Label), Title: railTitle(b.Title), Number: ui.Count(b.Number),
+				URL: address, Undo: address + "/undo", Last: i == len(rail.Labeled)-1})
 		}
 		r.Groups = append(r.Groups, group)
 	}
@@ -681,11 +692,8 @@ func (s *site) itemLeave(c *fiber.Ctx, done string, leave func(context.Context, 
 		return err
 	}
 	ctx, actor := c.UserContext(), actorOf(c)
-	if answer, err := form.answer(); err == nil && wrote(answer) {
-		err := labels.SaveDraft(ctx, actor, id, form.Page, form.opened(), answer)
-		if kind := fault.Of(err); err != nil && kind != fault.Conflict && kind != fault.Invalid {
-			return err
-		}
+	if err := s.keepDraft(c, id, form); err != nil {
+		return err
 	}
 	if err := leave(ctx, id, token, form); err != nil {
 		return err
@@ -698,6 +706,24 @@ func (s *site) itemLeave(c *fiber.Ctx, done string, leave func(context.Context, 
 		return c.JSON(labelTaken{Said: fmt.Sprintf("Item %d %s", item.Number, done), Next: "/queues/" + item.Queue.Slug})
 	}
 	return s.seeNext(c, id)
+}
+
+// keepDraft saves what is written where a page is left without a label. What
+// cannot be a draft does not keep anybody there.
+func (s *site) keepDraft(c *fiber.Ctx, id int64, form answerForm) error {
+	labels, err := s.labels()
+	if err != nil {
+		return err
+	}
+	answer, err := form.answer()
+	if err != nil || !wrote(answer) {
+		return nil
+	}
+	err = labels.SaveDraft(c.UserContext(), actorOf(c), id, form.Page, form.opened(), answer)
+	if kind := fault.Of(err); kind == fault.Conflict || kind == fault.Invalid {
+		return nil
+	}
+	return err
 }
 
 func wrote(a labeling.Answer) bool {

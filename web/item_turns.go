@@ -38,7 +38,7 @@ func buildTurns(item labeling.Item, verdicts []Verdict, spans []labeling.Span, m
 		turns = append(turns, turnsOf(m, snapshot)...)
 	}
 	if snapshot.Prompt != "" {
-		turns = append(turns, ui.Message{Who: "User", At: clockTime(askedAt(snapshot, during)), Text: snapshot.Prompt})
+		turns = append(turns, ui.Message{Who: "User", At: clockTime(askedAt(snapshot, during)), Text: snapshot.Prompt, Markdown: true})
 	}
 	for _, m := range during {
 		turns = append(turns, turnsOf(m, snapshot)...)
@@ -82,7 +82,7 @@ func askedAt(snapshot labeling.Snapshot, during []labeling.Moment) time.Time {
 
 func responseTurn(snapshot labeling.Snapshot, spans []labeling.Span, marking bool) ui.Message {
 	message := ui.Message{
-		ID: "response", Who: "Response", At: clockTime(snapshot.At), Note: "to judge", Judged: true, Marking: marking,
+		ID: "response", Who: "Response", At: clockTime(snapshot.At), Note: "to judge", Judged: true, Marking: marking, Markdown: true,
 		Sentences: ui.Sentences(snapshot.Response), Spans: marked(spans),
 	}
 	switch {
@@ -133,17 +133,17 @@ func turnsOf(m labeling.Moment, snapshot labeling.Snapshot) []templ.Component {
 	case "model":
 		var turns []templ.Component
 		if m.Prompt != "" {
-			turns = append(turns, ui.Message{Who: "User", At: clockTime(m.At), Text: glance(m.Prompt)})
+			turns = append(turns, ui.Message{Who: "User", At: clockTime(m.At), Text: glance(m.Prompt), Markdown: true})
 		}
 		if m.Text != "" {
-			turns = append(turns, ui.Message{Who: "Assistant", At: clockTime(m.At), Text: glance(m.Text)})
+			turns = append(turns, ui.Message{Who: "Assistant", At: clockTime(m.At), Text: glance(m.Text), Markdown: true})
 		}
 		return turns
 	case "prompt":
 		if m.Text == "" {
 			return nil
 		}
-		return []templ.Component{ui.Message{Who: "User", At: clockTime(m.At), Text: glance(m.Text)}}
+		return []templ.Component{ui.Message{Who: "User", At: clockTime(m.At), Text: glance(m.Text), Markdown: true}}
 	case "correction":
 		return []templ.Component{correctionTurn(m, snapshot)}
 	}

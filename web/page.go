@@ -89,6 +89,7 @@ func (s *site) reader(v visitor) ui.Reader {
 	if v.session == nil {
 		return r
 	}
+	r.AsWritten = v.session.Person.AsWritten
 	r.KeysOff = !v.session.Person.SingleKeys
 	if own := v.session.Person.Keys; len(own) > 0 {
 		r.Keys = ui.Keymap{}

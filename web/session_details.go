@@ -99,7 +99,7 @@ func inputAndOutput(e telemetry.TimelineEvent) []templ.Component {
 			body = append(body, ui.Dim(title), as, ui.Gap{})
 		}
 	}
-	prose := func(title, text string) { say(title, text, ui.Claim{Text: text}) }
+	prose := func(title, text string) { say(title, text, ui.Said{Text: text}) }
 	part := func(title, text string) { say(title, text, ui.Code{Well: true, Small: true, Text: text}) }
 	prose("Asked", e.Prompt)
 	for i, c := range e.Context {
@@ -125,7 +125,7 @@ func inputAndOutput(e telemetry.TimelineEvent) []templ.Component {
 		}
 		body = append(body, ui.Empty{Bare: true, Title: "No text", Why: why})
 	}
-	return append(body, ui.Facts{Small: true, Items: factsOf(e)})
+	return append(body, ui.ViewSwitch{}, ui.Facts{Small: true, Items: factsOf(e)})
 }
 
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/a-h/templ"
 )
 
 // Act names something a single key does. A button that carries an act shows
@@ -183,6 +185,18 @@ func keyOf(ctx context.Context, act Act, key string) string {
 		return ""
 	}
 	return key
+}
+
+// ownKeys tells the scripts the keys of acts that no control on a page
+// carries, where the person has rebound them: rows of a list, an undo to come.
+func (r Reader) ownKeys() templ.Attributes {
+	own := templ.Attributes{}
+	for _, act := range []Act{ActNext, ActPrevious, ActOpen, ActSelect, ActUndo} {
+		if key, rebound := r.Keys[act]; rebound {
+			own["data-key-"+string(act)] = key
+		}
+	}
+	return own
 }
 
 // keyCaps are the little boxes of a hint: "Ctrl+Enter" is two, "g q" is two.

@@ -134,6 +134,7 @@ type ItemHead struct {
 	Flags    templ.Component
 	Events   int
 	Failures int // 0 also where the queue hides verdicts
+	View     *ViewSwitch
 }
 
 // Legend explains fills: "interval", "objective", "incomplete", "safety",

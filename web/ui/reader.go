@@ -19,7 +19,8 @@ type Reader struct {
 	Keys  Keymap         // what the person rebound; nil: the defaults
 	// KeysOff says that single keys are turned off: hints and the map stay
 	// out of the page, chords with Ctrl stay.
-	KeysOff bool
+	KeysOff   bool
+	AsWritten bool // Markdown is shown as it was written
 }
 
 // FormToken is the name of the field that carries Reader.Token.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -26,6 +27,7 @@ type Message struct {
 	Sentences []Sentence // the response to judge, so that parts can be marked
 	Marking   bool       // check boxes before sentences and spans.js
 	Spans     []Marked   // what is marked already
+	Markdown  bool       // Text or Sentences are drawn as what their markup means, where there is any
 	Body      templ.Component
 	Failure   bool // a place that v and f jump to
 }
@@ -49,6 +51,20 @@ type Marked struct {
 // parts that were marked by hand.
 const SpanField = "span"
 
+// ViewSwitch chooses between what Markdown means and how it was written. It
+// stands where some text of the page is Markdown, and is remembered. In a form
+// Post is an address that keeps its fields too.
+type ViewSwitch struct {
+	Post   string // default ReadingURL
+	InForm bool   // it stands in a form: only buttons
+}
+
+// ReadingURL takes the choice: as=rendered or as=written.
+const ReadingURL = "/settings/reading"
+
+// Said is a text that somebody wrote, where no one and no time stands beside it.
+type Said struct{ Text string }
+
 // Event is a line of a transcript that is no speech: a tool step, feedback.
 type Event struct {
 	Icon   Icon
@@ -66,13 +82,41 @@ type Claim struct {
 }
 
 func (m Message) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, m.Draw()) }
-func (e Event) Render(ctx context.Context, w io.Writer) error   { return drawn(ctx, w, e.Draw()) }
-func (c Claim) Render(ctx context.Context, w io.Writer) error   { return drawn(ctx, w, c.Draw()) }
+func (v ViewSwitch) Render(ctx context.Context, w io.Writer) error {
+	return drawn(ctx, w, v.Draw())
+}
+
+func (s Said) Render(ctx context.Context, w io.Writer) error {
+	return drawn(ctx, w, proseBox(Message{Text: s.Text, Markdown: true}.prose(), false))
+}
+func (e Event) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, e.Draw()) }
+func (c Claim) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, c.Draw()) }
 
 // Sentences splits a text at the ends of its sentences and at line breaks. It
 // loses nothing: the runs in order are the text. Abbreviations and numbers
-// ("e.g.", "4.2") do not end a sentence.
-func Sentences(text string) []Sentence {
+// ("e.g.", "4.2") do not end a sentence. Of a text with more than 1,000 of
+// them several become one, evenly, so that a page of it stays small.
+func Sentences(text string) []Sentence { return fewer(sentencesOf(text), maxSentences) }
+
+const maxSentences = 1_000
+
+func fewer(all []Sentence, most int) []Sentence {
+	by := (len(all) + most - 1) / most
+	if by <= 1 {
+		return all
+	}
+	var joined []Sentence
+	for part := range slices.Chunk(all, by) {
+		var b strings.Builder
+		for _, s := range part {
+			b.WriteString(s.Text)
+		}
+		joined = append(joined, Sentence{part[0].Start, part[len(part)-1].End, b.String()})
+	}
+	return joined
+}
+
+func sentencesOf(text string) []Sentence {
 	runes := []rune(text)
 	var all []Sentence
 	start := 0
@@ -155,12 +199,17 @@ type piece struct {
 	letter string // after the last piece of a mark
 }
 
-// pieces cuts text[from:] (code points from its own start) at the marks.
-func pieces(text string, from int, marks []Marked) []piece {
+// pieces cuts text[from:] (code points from its own start) at the marks; ends
+// are where their last signs on screen end, where that is not their own end.
+func pieces(text string, from int, marks []Marked, ends ...int) []piece {
 	runes := []rune(text)
 	cuts := map[int]bool{0: true, len(runes): true}
-	for _, m := range marks {
-		for _, at := range []int{m.Start - from, m.End - from} {
+	letters := make([]int, len(marks)) // where they stand
+	for i, m := range marks {
+		if letters[i] = m.End; i < len(ends) && ends[i] > 0 {
+			letters[i] = ends[i]
+		}
+		for _, at := range []int{m.Start - from, m.End - from, letters[i] - from} {
 			if at > 0 && at < len(runes) {
 				cuts[at] = true
 			}
@@ -173,11 +222,11 @@ func pieces(text string, from int, marks []Marked) []piece {
 			continue
 		}
 		p := piece{text: string(runes[start:at])}
-		for _, m := range marks {
+		for i, m := range marks {
 			if m.Start-from <= start && m.End-from >= at {
 				p.marked, p.tone = true, cmp.Or(m.Tone, Bad)
 			}
-			if m.End-from == at && m.Start-from < at {
+			if letters[i]-from == at && m.Start-from < at {
 				p.letter += m.Letter
 			}
 		}
@@ -187,13 +236,9 @@ func pieces(text string, from int, marks []Marked) []piece {
 	return all
 }
 
-func (m Message) marked(s Sentence) bool {
-	for _, span := range m.Spans {
-		if span.Start == s.Start && span.End == s.End {
-			return true
-		}
-	}
-	return false
+// marks says that a whole sentence is marked.
+func marks(spans []Marked, s Sentence) bool {
+	return slices.ContainsFunc(spans, func(m Marked) bool { return m.Start == s.Start && m.End == s.End })
 }
 
 func (s Sentence) place() string { return fmt.Sprintf("%d-%d", s.Start, s.End) }
@@ -201,18 +246,12 @@ func (s Sentence) place() string { return fmt.Sprintf("%d-%d", s.Start, s.End) }
 func (s Marked) place() string { return fmt.Sprintf("%d-%d", s.Start, s.End) }
 
 // partial lists the marks that are not whole sentences.
-func (m Message) partial() []Marked {
-	var all []Marked
-	for _, span := range m.Spans {
-		whole := false
-		for _, s := range m.Sentences {
-			whole = whole || s.Start == span.Start && s.End == span.End
-		}
-		if !whole {
-			all = append(all, span)
-		}
+func partial(sentences []Sentence, spans []Marked) []Marked {
+	whole := map[[2]int]bool{}
+	for _, s := range sentences {
+		whole[[2]int{s.Start, s.End}] = true
 	}
-	return all
+	return slices.DeleteFunc(slices.Clone(spans), func(m Marked) bool { return whole[[2]int{m.Start, m.End}] })
 }
 
 // Letter names the i-th mark: a, b, … z, then aa.

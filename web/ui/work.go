@@ -61,6 +61,8 @@ type RailItem struct {
 	Number  string
 	Count   string // names a Number that every label moves; see label.js
 	URL     string
+	Undo    string // address that takes its label back
+	Last    bool   // of those with Undo: the key takes this one back
 	Current bool
 }
 

@@ -44,6 +44,7 @@ type Person struct {
 	Theme           string // "", "light" or "dark"
 	TimeZone        string // IANA name, "" for UTC
 	SingleKeys      bool
+	AsWritten       bool              // Markdown is shown as it was written
 	Keys            map[string]string // what the person rebound: act to key
 	Demo            bool
 	CreatedAt       time.Time
@@ -67,7 +68,7 @@ func Powerful(r auth.Role) bool { return slices.Contains(power, r) }
 
 const personColumns = `
 	       p.id, p.email, p.name, p.password IS NOT NULL AS has_password, p.second_factor IS NOT NULL AS has_second_factor,
-	       p.theme, p.time_zone, p.single_keys, p.keys, p.demo, p.created_at, p.disabled_at,
+	       p.theme, p.time_zone, p.single_keys, p.as_written, p.keys, p.demo, p.created_at, p.disabled_at,
 	       (SELECT max(s.seen_at) FROM sign_in_sessions s WHERE s.person_id = p.id) AS seen_at,
 	       ARRAY(SELECT r.role FROM person_roles r WHERE r.person_id = p.id ORDER BY r.granted_at, r.role) AS roles`
 
@@ -77,7 +78,7 @@ const selectPerson = `SELECT ` + personColumns + ` FROM people p`
 func scanPerson(row pgx.CollectableRow, before ...any) (Person, error) {
 	var p Person
 	var roles []string
-	err := row.Scan(append(before, &p.ID, &p.Email, &p.Name, &p.HasPassword, &p.HasSecondFactor, &p.Theme, &p.TimeZone, &p.SingleKeys, &p.Keys, &p.Demo,
+	err := row.Scan(append(before, &p.ID, &p.Email, &p.Name, &p.HasPassword, &p.HasSecondFactor, &p.Theme, &p.TimeZone, &p.SingleKeys, &p.AsWritten, &p.Keys, &p.Demo,
 		&p.CreatedAt, &p.DisabledAt, &p.SeenAt, &roles)...)
 	for _, r := range auth.Roles { // in the order pages show them
 		if slices.Contains(roles, string(r)) {
@@ -431,6 +432,18 @@ func (g *Register) SetDisplay(ctx context.Context, actor auth.Actor, d Display) 
 	_, err := g.DB.Exec(ctx, `UPDATE people SET theme = $2, time_zone = $3, single_keys = $4 WHERE id = $1`,
 		actor.ID, d.Theme, d.TimeZone, d.SingleKeys)
 	return err
+}
+
+// SetReading keeps whether this person reads Markdown as it was written.
+// Nobody else sees it, so it leaves no audit entry.
+func (g *Register) SetReading(ctx context.Context, actor auth.Actor, asWritten bool) error {
+	if actor.Kind != auth.Person {
+		return fault.Denied
+	}
+	if _, err := g.DB.Exec(ctx, `UPDATE people SET as_written = $2 WHERE id = $1`, actor.ID, asWritten); err != nil {
+		return fmt.Errorf("keep how person %d reads: %w", actor.ID, err)
+	}
+	return nil
 }
 
 // locked reads the account and holds its row until the transaction ends.
