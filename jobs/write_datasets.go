@@ -55,6 +55,10 @@ func lastly(ctx context.Context, job *rivertype.JobRow, err error, tell func(ctx
 	if errors.Is(err, labeling.ErrAtWork) {
 		return river.JobSnooze(10 * time.Second)
 	}
+	var turn *river.JobSnoozeError
+	if errors.As(err, &turn) {
+		return err // nothing failed: there is more to do
+	}
 	if err == nil || job.Attempt < job.MaxAttempts {
 		return err
 	}
@@ -90,5 +94,6 @@ type expireExports struct {
 
 func (w *expireExports) Work(ctx context.Context, _ *river.Job[ExpireExports]) error {
 	_, err := w.labeling.ExpireExports(ctx, auth.Product())
-	return err
+	_, more := w.labeling.ExpireImports(ctx, auth.Product())
+	return errors.Join(err, more)
 }

@@ -24,6 +24,8 @@ type shelf struct {
 	totals     map[time.Time][]telemetry.FrameTotal
 	copied     []telemetry.LabelRow
 	candidates []telemetry.Candidate // what Flagged finds
+	asked      func(n int)           // told of the n-th call of Responses since it was set
+	calls      int
 }
 
 func newShelf() *shelf {
@@ -38,16 +40,21 @@ func (h *shelf) Response(_ context.Context, _ auth.Actor, id uuid.UUID) (telemet
 	return r, nil
 }
 
-func (h *shelf) ResponseByRequest(_ context.Context, _ auth.Actor, session, request string) (telemetry.Response, error) {
+func (h *shelf) ResponsesByRequest(_ context.Context, _ auth.Actor, requests []telemetry.Request) (map[telemetry.Request]telemetry.Response, error) {
+	found := map[telemetry.Request]telemetry.Response{}
 	for _, r := range h.responses {
-		if r.SessionID == session && r.RequestID == request {
-			return r, nil
+		if at := (telemetry.Request{SessionID: r.SessionID, RequestID: r.RequestID}); slices.Contains(requests, at) {
+			found[at] = r
 		}
 	}
-	return telemetry.Response{}, fault.NotFound
+	return found, nil
 }
 
 func (h *shelf) Responses(_ context.Context, _ auth.Actor, ids []uuid.UUID) ([]telemetry.Response, error) {
+	if h.asked != nil {
+		h.calls++
+		h.asked(h.calls)
+	}
 	var list []telemetry.Response
 	for _, id := range ids {
 		if r, ok := h.responses[id]; ok {

@@ -246,8 +246,8 @@ func TestATableSurvivesTheRoundTrip(t *testing.T) {
 		}
 	}
 	number := 0
-	err = rowsOf(bytes.NewReader(table.Bytes()))(func(line importLine, wrong error) bool {
-		if wrong != nil || line.Note != hostile[number] || line.Correction != hostile[number] || line.Reasons[0] != "=reason" || line.Spans[0] != (Span{0, 3}) || line.Confidence != "low" {
+	err = rowsOf(bufio.NewReader(bytes.NewReader(table.Bytes())))(func(line importLine, wrong error) bool {
+		if wrong != nil || line.Note != hostile[number] || line.Correction != hostile[number] || line.Reasons[0] != "=reason" || line.Spans[0] != (Span{0, 3}) || line.confidence() != "low" {
 			t.Errorf("row %d came back as %+v, %v", number, line, wrong)
 		}
 		number++
@@ -322,7 +322,16 @@ func readAll(t *testing.T, text, format string, take func(importLine, error)) st
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := read(func(line importLine, wrong error) bool { take(line, wrong); return true }); err != nil {
+	err = read(func(line importLine, wrong error) bool {
+		if wrong == nil {
+			wrong = line.settle(nil)
+		}
+		if wrong != nil || line.Label != nil {
+			take(line, wrong)
+		}
+		return true
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return found

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -146,9 +147,16 @@ func (s *Store) responseAt(ctx context.Context, actor auth.Actor, at located, is
 }
 
 // Responses returns those of the ids there are, without their sessions, in no
-// order.
+// order; where an event named no impact, with the default of its class and action.
 func (s *Store) Responses(ctx context.Context, actor auth.Actor, ids []uuid.UUID) ([]Response, error) {
 	if err := mayRead(actor); err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	defaults, err := s.impacts(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var list []Response
@@ -162,11 +170,71 @@ func (s *Store) Responses(ctx context.Context, actor auth.Actor, ids []uuid.UUID
 		}
 		for _, e := range events {
 			if err := s.seeSession(ctx, actor, e.SessionID); err == nil {
-				list = append(list, e.response(s.now()))
+				r := e.response(s.now())
+				r.Impact = cmp.Or(r.Impact, defaults.of(r.TaskClass, r.ActionType))
+				list = append(list, r)
 			}
 		}
 	}
 	return list, nil
+}
+
+// Request names a response by the session and the request it answered.
+type Request struct{ SessionID, RequestID string }
+
+// ResponsesByRequest returns those of the requests whose responses are here,
+// as Responses does: by the names they were asked for.
+func (s *Store) ResponsesByRequest(ctx context.Context, actor auth.Actor, requests []Request) (map[Request]Response, error) {
+	if err := mayRead(actor); err != nil {
+		return nil, err
+	}
+	found := map[Request]Response{}
+	for some := range slices.Chunk(requests, 1000) {
+		var sessions, ids []string
+		for _, r := range some {
+			sessions, ids = append(sessions, r.SessionID), append(ids, r.RequestID)
+		}
+		names, err := s.renamed(ctx, slices.Clone(sessions))
+		if err != nil {
+			return nil, err
+		}
+		asked := map[Request][]Request{} // by the name the session has now
+		for i, r := range some {
+			now := Request{cmp.Or(names[r.SessionID], r.SessionID), r.RequestID}
+			sessions[i], asked[now] = now.SessionID, append(asked[now], r)
+		}
+		var events []uuid.UUID
+		named := map[uuid.UUID]Request{}
+		var event uuid.UUID
+		var at Request
+		err = s.eachRow(ctx, func(scan func(...any) error) error {
+			if err := scan(&event, &at.SessionID, &at.RequestID); err != nil {
+				return err
+			}
+			if len(asked[at]) > 0 {
+				events, named[event] = append(events, event), at
+			}
+			return nil
+		}, `
+			SELECT argMax(event_id, (effective_time, seq)), session_id, request_id
+			FROM `+allFacts+`
+			WHERE session_hash IN (SELECT xxHash64(arrayJoin(?))) AND session_id IN (?) AND request_id IN (?)
+			  AND event_type IN ('assistant_response', 'interaction')
+			GROUP BY session_id, request_id`, sessions, sessions, ids)
+		if err != nil {
+			return nil, err
+		}
+		list, err := s.Responses(ctx, actor, events)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list {
+			for _, name := range asked[named[r.EventID]] {
+				found[name] = r
+			}
+		}
+	}
+	return found, nil
 }
 
 // seeSession lets a labeler see only sessions of items they hold or labeled.

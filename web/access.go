@@ -21,6 +21,7 @@ type access struct {
 	early      bool            // also before the second factor of this sign-in
 	demo       bool            // only on a product on one machine
 	ingest     bool            // compressed and large bodies; see boundedBody
+	files      bool            // a person may send a large form
 }
 
 type who int
@@ -57,6 +58,9 @@ func (a access) beforeSecondFactor() access { a.early = true; return a }
 
 // demoOnly makes the route exist only on a product on one machine.
 func (a access) demoOnly() access { a.demo = true; return a }
+
+// takesFiles lets a person who is signed in send a large form with a file.
+func (a access) takesFiles() access { a.files = true; return a }
 
 // takesBatches lets the body be compressed and large; the handler reads it
 // with boundedBody.

@@ -81,28 +81,84 @@ func (b *browser) upload(path, text string, form url.Values) *answer {
 func TestLabelsAreImportedFromAPage(t *testing.T) {
 	w := queued(t, "sql_query", "one")
 	engineer := w.as(auth.Engineer)
+	ctx := context.Background()
 	var event string
-	if err := w.pool.QueryRow(context.Background(), `SELECT event_id FROM items`).Scan(&event); err != nil {
+	if err := w.pool.QueryRow(ctx, `SELECT event_id FROM items`).Scan(&event); err != nil {
 		t.Fatal(err)
 	}
-	lines := `{"event_id":"` + event + `","label":"correct","labeler":"ada"}` + "\n" + `{"event_id":"` + event + `","label":"` + "<b>" + `"}` + "\n"
-	dry := engineer.upload("/datasets/import", lines, url.Values{"dry_run": {"on"}}).want(200)
-	if got := dry.text(".banner"); !strings.Contains(got, "A dry run: 1 label would be imported.") || !strings.Contains(dry.text("table"), "label must be one of") {
-		t.Errorf("got %q, %q", got, dry.text("table"))
+	studio := func(choice string) string {
+		return `[{"data":{"event_id":"` + event + `"},"annotations":[{"completed_by":{"id":3,"email":"ada@example.org"},"updated_at":"2026-02-01T10:00:00Z",
+			"result":[{"from_name":"verdict","type":"choices","value":{"choices":["` + choice + `"]}},{"from_name":"stars","type":"rating","value":{"rating":4}}]}]},{"data":{}, "annotations":[{"result":[{"from_name":"verdict","type":"choices","value":{"choices":["<b>"]}}]}]}]`
+	}
+	page := func(link string) *answer { return engineer.get(link).want(200) }
+	link := engineer.upload("/datasets/import", studio("Fine"), nil).want(303).Header.Get("Location")
+	if got := page(link).text("main"); !strings.Contains(got, "Reading the file") {
+		t.Errorf("while it is read there is a bar: %s", clip(got, 300))
+	}
+	step := func(work func(context.Context, auth.Actor, int64) error) {
+		if err := work(ctx, auth.Product(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(w.stages.Labeling.Check)
+	seen := page(link)
+	if got := seen.text("main"); !strings.Contains(got, "No label of the file is new.") || !strings.Contains(got, "Say below which answers are labels.") || !strings.Contains(got, "names no response") {
+		t.Errorf("nothing in it is a label: %s", clip(got, 900))
+	}
+	if got := seen.attr(`#answers input[name=value][value="Fine"]`, "value"); got != "Fine" {
+		t.Errorf("each answer is asked for, %s", clip(seen.Body, 500))
+	}
+	form := url.Values{"field": {"stars", "verdict", "verdict"}, "value": {"4", "Fine", "<b>"}, "becomes": {"nothing", "correct", "reason"}}
+	engineer.post(link+"/check", form).to(link)
+	step(w.stages.Labeling.Check)
+	seen = page(link)
+	if got := seen.text("main"); !strings.Contains(got, "1 label would be imported.") || !strings.Contains(got, "ada@example.org") || !strings.Contains(got, "new here") {
+		t.Errorf("with a meaning: %s", clip(got, 900))
 	}
 	if n := w.count(`SELECT count(*) FROM labels`); n != 0 {
-		t.Error("a dry run changed something")
+		t.Error("something was written before anybody agreed")
 	}
-	engineer.upload("/datasets/import", lines, nil).want(200)
-	again := engineer.upload("/datasets/import", lines, nil).want(200)
-	if got := again.text(".banner"); !strings.Contains(got, "0 labels imported.") || !strings.Contains(got, "1 were here already") {
-		t.Errorf("twice changes nothing: %q", got)
+	engineer.post(link+"/agree", nil).to(link)
+	if got := page(link).text("main"); !strings.Contains(got, "Importing") || !strings.Contains(got, "0 of") {
+		t.Errorf("while it is imported there is a bar: %s", clip(got, 300))
 	}
-	if n := w.count(`SELECT count(*) FROM labels`); n != 1 {
-		t.Errorf("want 1 label, got %d", n)
+	step(w.stages.Labeling.TakeUp)
+	done := page(link)
+	if got := done.text("main"); !strings.Contains(got, "1 label imported.") || !strings.Contains(got, "1 refused") {
+		t.Errorf("got %s", clip(got, 300))
 	}
-	if got := engineer.upload("/datasets/import", "\x00\x01", nil).want(400).text(".banner"); !strings.Contains(got, "Nothing was imported.") {
+	if report := engineer.get(link + "/report").want(200).Body; !strings.Contains(report, "1,imported,,"+event+",correct,") || !strings.Contains(report, `2,refused,"names no response`) {
+		t.Errorf("the report: %s", report)
+	}
+	engineer.post(link+"/withdraw", nil).to(link)
+	step(w.stages.Labeling.Withdraw)
+	if got := page(link).text("main"); !strings.Contains(got, "1 label withdrawn.") {
+		t.Errorf("got %s", clip(got, 300))
+	}
+	engineer.post(link+"/agree", nil).want(409)
+
+	if got := engineer.upload("/datasets/import", "", nil).want(400).text(".banner"); !strings.Contains(got, "Nothing was imported.") {
 		t.Errorf("got %q", got)
 	}
+	broken := engineer.upload("/datasets/import", "\x00\x01", nil).want(303).Header.Get("Location")
+	if err := w.stages.Labeling.Check(ctx, auth.Product(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if got := page(broken).text(".banner"); !strings.Contains(got, "begins like none of the formats") {
+		t.Errorf("got %q", got)
+	}
+	if got := page("/datasets/import").text("table"); !strings.Contains(got, "labels.jsonl") || !strings.Contains(got, "withdrawn") || !strings.Contains(got, "failed") {
+		t.Errorf("the list says where each stands: %q", got)
+	}
 	w.as(auth.Labeler).get("/datasets/import").want(403)
+	w.as(auth.Reviewer).get(link).want(403)
+}
+
+func TestALargeFileIsTakenFromThoseWhoAreSignedInAlone(t *testing.T) {
+	w := queued(t, "sql_query", "one")
+	large := strings.Repeat(`{"event_id":"00000000-0000-0000-0000-000000000000","label":"correct"}`+"\n", 40_000) // 2.8 MB
+	w.as(auth.Engineer).upload("/datasets/import", large, nil).want(303)
+	if n := w.count(`SELECT bytes FROM imports`); n != len(large) {
+		t.Errorf("want %d bytes, got %d", len(large), n)
+	}
 }

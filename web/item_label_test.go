@@ -30,8 +30,8 @@ func (b bookshelf) Response(_ context.Context, _ auth.Actor, id uuid.UUID) (tele
 	return r, nil
 }
 
-func (b bookshelf) ResponseByRequest(context.Context, auth.Actor, string, string) (telemetry.Response, error) {
-	return telemetry.Response{}, fault.NotFound
+func (b bookshelf) ResponsesByRequest(context.Context, auth.Actor, []telemetry.Request) (map[telemetry.Request]telemetry.Response, error) {
+	return nil, nil
 }
 
 func (b bookshelf) Responses(_ context.Context, _ auth.Actor, ids []uuid.UUID) (list []telemetry.Response, _ error) {

@@ -23,6 +23,7 @@ const (
 	pageBodyLimit   = 1 << 20
 	apiBodyLimit    = 4 << 20
 	ingestBodyLimit = 32 << 20
+	fileBodyLimit   = 65 << 20 // a form with a file of 64 MB
 	headerLimit     = 16 << 10
 	readTimeout     = 30 * time.Second
 	ingestTimeout   = 2 * time.Minute
@@ -113,6 +114,8 @@ func (s *site) boundServer(server *fasthttp.Server) {
 	server.HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 		path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 		switch length := h.ContentLength(); {
+		case takesFile(string(h.Method()), path) && s.holdsSession(string(h.Cookie(s.cookieName()))):
+			return fasthttp.RequestConfig{MaxRequestBodySize: fileBodyLimit, ReadTimeout: ingestTimeout}
 		case !takesKeys(path):
 			return fasthttp.RequestConfig{MaxRequestBodySize: pageBodyLimit}
 		case length >= 0 && length <= apiBodyLimit, !isIngest(string(h.Method()), path):
@@ -134,6 +137,23 @@ func (s *site) holdsKey(credential string) bool {
 	defer cancel()
 	_, err := s.Keys.Check(ctx, credential)
 	return err == nil
+}
+
+// holdsSession reports whether the cookie is a person's who is signed in. It is
+// asked for forms with a file only.
+func (s *site) holdsSession(secret string) bool {
+	if s.People == nil || secret == "" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	session, err := s.People.Resume(ctx, secret)
+	return err == nil && session != nil
+}
+
+// takesFile reports whether the address takes a form with a large file.
+func takesFile(method, path string) bool {
+	return slices.ContainsFunc(routes(), func(r route) bool { return r.Access.files && r.Method == method && r.matches(path) })
 }
 
 // isIngest reports whether the address takes batches.

@@ -23,6 +23,7 @@ var inTheSample = map[string]string{
 	"/agreement":                     "/agreement?when=all",
 	"/consensus":                     "/consensus?when=all",
 	"/datasets/:dataset":             "/datasets/formula-answers-thirty-days",
+	"/datasets/import/:import":       "/datasets/import/2",
 	"/guides/:task":                  "/guides/spreadsheet_formula",
 	"/guides/:task/changes":          "/guides/spreadsheet_formula/changes",
 	"/handoffs/:handoff":             "/handoffs/3",
@@ -65,6 +66,7 @@ var elsewhere = map[string]string{
 	"/comparisons/:comparison/export":   "a file",
 	"/pairs/:pair":                      "needs a turn; the browser tests of web compare",
 	"/datasets/exports/:export":         "a file",
+	"/datasets/import/:import/report":   "a file",
 }
 
 // Every page of the product with the sample in it: no rule of accessibility is

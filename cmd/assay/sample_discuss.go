@@ -110,14 +110,68 @@ func (m *machine) importSample(ctx context.Context, traffic sample.Traffic, acco
 			}
 		}
 	}
-	done, err := m.product.labeling.ImportFile(ctx, accounts[auth.Engineer][0], &lines, labeling.ImportOptions{Format: "jsonl"})
-	if err == nil && len(done.Rejected) > 0 {
-		err = errors.New(done.Rejected[0].Error)
+	engineer := accounts[auth.Engineer][0]
+	if err := m.importSampleFile(ctx, engineer, "second-opinions.jsonl", lines.Bytes(), true); err != nil {
+		return err
 	}
+	return m.importSampleFile(ctx, engineer, "label-studio-export.json", studioFile(traffic), false)
+}
+
+// importSampleFile brings a file in, and takes it up if agreed.
+func (m *machine) importSampleFile(ctx context.Context, engineer auth.Actor, name string, text []byte, agreed bool) error {
+	store := m.product.labeling
+	begun, err := store.BeginImport(ctx, engineer, name, "")
 	if err != nil {
-		return fmt.Errorf("import labels of the sample: %w", err)
+		return fmt.Errorf("import %s of the sample: %w", name, err)
+	}
+	steps := []func() error{
+		func() error { return store.AddPart(ctx, engineer, begun.ID, 0, text) },
+		func() error { return store.CheckImport(ctx, engineer, begun.ID, nil) },
+		func() error { return store.Check(ctx, auth.Product(), begun.ID) },
+	}
+	if agreed {
+		steps = append(steps, func() error { return store.AgreeToImport(ctx, engineer, begun.ID) },
+			func() error {
+				if err := store.TakeUp(ctx, auth.Product(), begun.ID); !errors.Is(err, labeling.ErrAtWork) {
+					return err
+				}
+				return nil // a worker was faster
+			})
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return fmt.Errorf("import %s of the sample: %w", name, err)
+		}
 	}
 	return nil
+}
+
+// studioFile is an export of Label Studio that waits for a person to say what
+// its answers mean.
+func studioFile(traffic sample.Traffic) []byte {
+	type result map[string]any
+	var tasks []map[string]any
+	for i, t := range traffic.Truths {
+		if t.TaskClass != "sql_query" || t.Label == "" || !t.Readable {
+			continue
+		}
+		verdict := map[string]string{"correct": "Good", "partially_correct": "So-so", "hallucinated": "Hallucinated", "cannot_tell": "Unsure"}[t.Label]
+		tasks = append(tasks, map[string]any{
+			"id": i + 1, "data": map[string]any{"event_id": t.EventID},
+			"annotations": []any{map[string]any{
+				"completed_by": map[string]any{"id": 1 + i%2, "email": []string{"noor@example.org", "pavel@example.org"}[i%2]}, "updated_at": t.Time.Add(30 * time.Hour), "lead_time": 21.5,
+				"result": []result{
+					{"from_name": "verdict", "type": "choices", "value": result{"choices": []string{verdict}}},
+					{"from_name": "stars", "type": "rating", "value": result{"rating": 1 + i%5}},
+				},
+			}},
+		})
+		if len(tasks) == 30 {
+			break
+		}
+	}
+	text, _ := json.Marshal(tasks) // strings and numbers: never fails
+	return text
 }
 
 // grantSample asks that one labeler may read a queue's unredacted text; one of
