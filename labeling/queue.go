@@ -33,12 +33,13 @@ type Queue struct {
 	SpansNeeded      bool          `json:"spans_needed"`
 	Reasons          []string      `json:"reasons"` // codes, in the order of the keys 5 to 0
 	CreatedAt        time.Time     `json:"-"`
+	Instructions     string        `json:"instructions,omitempty"` // of its owner, to those who label in it
 	BySize           bool          `json:"by_size"` // within a class and day by impact and uncertainty; discovery only
 	ArchivedAt       *time.Time    `json:"-"`
 }
 
 const queueColumns = `id, slug, title, task_class, kind, labels_wanted, overlap_share, measurement_share, gold_share, lease,
-	verdict_hidden, blind, spans_needed, reasons, created_at, by_size, archived_at`
+	verdict_hidden, blind, spans_needed, reasons, created_at, instructions, by_size, archived_at`
 
 // Queues lists the queues that are worked, by title.
 func (s *Store) Queues(ctx context.Context, actor auth.Actor) ([]Queue, error) {

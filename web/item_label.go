@@ -281,7 +281,7 @@ func buildQuestions(item labeling.Item, a labeling.Answer) templ.Component {
 	return questions{
 		Guide: ui.GuideNote{
 			Version: fmt.Sprintf("Guide %d", item.Guide.Version), Name: item.Guide.Title, Opens: "guide", URL: "/guides/" + pathPart(item.TaskClass),
-			Rule: ruleText(item.Guide.Rule), Cases: borderlineCases(buildGuideText(item.Guide)),
+			Rule: ruleText(item.Guide.Rule), Here: item.Queue.Instructions, Cases: borderlineCases(buildGuideText(item.Guide)),
 		},
 		Choices: choices,
 		Reasons: ui.Reasons{Items: reasons},

@@ -47,6 +47,7 @@ func TestThePagesAroundLabelsInARealBrowser(t *testing.T) {
 		{"disputes", reviewer, "/disputes"},
 		{"inbox", labeler, "/inbox"},
 		{"own-work", labeler, "/labels"},
+		{"queue-settings", engineer, "/queues/sql_query/settings"},
 		{"keyboard", labeler, "/settings/keyboard"},
 		{"datasets", engineer, "/datasets"},
 		{"dataset", engineer, dataset},

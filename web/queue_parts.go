@@ -53,6 +53,9 @@ func startOf(start bool) []templ.Component {
 
 func (p queuePage) actions() []templ.Component {
 	var actions []templ.Component
+	if p.SelectMany {
+		actions = append(actions, ui.Button{Label: "Settings", URL: "/queues/" + pathPart(p.Slug) + "/settings"})
+	}
 	if p.Rules {
 		actions = append(actions, ui.Button{Label: "Rules", URL: "/queues/" + p.Slug + "/rules"})
 	}

@@ -41,6 +41,9 @@ type queuePage struct {
 	Try        string // address of a dry run of its rules
 	Adjudge    string
 	Stranded   []string // what waits and nobody here can judge
+
+	Skips        *ui.Facts // why items were left to others
+	Instructions string    // of the owner
 }
 
 // queueFilter is what the address of a queue may say.
@@ -114,6 +117,9 @@ func (s *site) queueShow(c *fiber.Ctx) error {
 		return err
 	}
 	shown.Adjudicates, shown.Configures = actor.May(auth.Adjudicate), actor.May(auth.Configure)
+	if shown.Skips, err = labels.SkippedBecause(ctx, actor, queue, s.now().AddDate(0, 0, -30)); err != nil {
+		return err
+	}
 	shown.SeesRules = actor.May(auth.SeeMeasures)
 	page := ui.Page{Title: queue.Title, Nav: "queues", Back: &ui.Link{Text: "Queues", URL: "/queues"}}
 	if page.Toast, err = s.afterToast(c, filter.After); err != nil {
@@ -154,6 +160,7 @@ type shownQueue struct {
 	Items       []labeling.Brief
 	Listed      bool
 	Here        []labeling.Worker
+	Skips       []labeling.Skips
 	Elsewhere   *labeling.Summary
 	Stranded    []labeling.Stranded
 	Labels      bool
@@ -206,6 +213,7 @@ func buildQueue(q shownQueue, filter queueFilter) queuePage {
 	if q.IsRaised {
 		p.Raised = raisedWords(q)
 	}
+	p.Instructions, p.Skips = q.Queue.Instructions, skipsOf(q.Skips)
 	p.Filled = filledBy(q.Queue, q.Rules)
 	if q.Configures {
 		p.Try = "/queues/" + q.Queue.Slug + "/rules"

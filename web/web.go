@@ -242,6 +242,8 @@ func routes() []route {
 		{"GET", "/queues", may(auth.SeeSessions).personOnly(), (*site).queuesShow},
 		{"POST", "/queues/next", may(auth.Label).personOnly(), practisedFirst((*site).queuesNext)},
 		{"GET", "/queues/:queue", may(auth.SeeSessions).personOnly(), (*site).queueShow},
+		{"GET", "/queues/:queue/settings", may(auth.Configure).personOnly(), (*site).queueSettingsShow},
+		{"POST", "/queues/:queue/settings", may(auth.Configure).personOnly(), (*site).queueConfigure},
 		{"GET", "/queues/:queue/rules", may(auth.SeeMeasures).personOnly(), (*site).queueRulesShow},
 		{"POST", "/queues/:queue/rules", may(auth.Configure).personOnly(), (*site).queueRuleSet},
 		{"POST", "/queues/:queue/rules/:rule/retire", may(auth.Configure).personOnly(), (*site).queueRuleRetire},

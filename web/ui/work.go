@@ -72,6 +72,7 @@ type GuideNote struct {
 	Version string // "Guide 7"
 	Name    string
 	Rule    templ.Component
+	Here    string // what the owner of the queue adds
 	Opens   string
 	URL     string            // the guide's own page, without JavaScript
 	Cases   []templ.Component // borderline cases, folded
