@@ -34,7 +34,7 @@ type Queue struct {
 	Reasons          []string      `json:"reasons"` // codes, in the order of the keys 5 to 0
 	CreatedAt        time.Time     `json:"-"`
 	Instructions     string        `json:"instructions,omitempty"` // of its owner, to those who label in it
-	BySize           bool          `json:"by_size"` // within a class and day by impact and uncertainty; discovery only
+	BySize           bool          `json:"by_size"`                // within a class and day by impact and uncertainty; discovery only
 	ArchivedAt       *time.Time    `json:"-"`
 }
 
