@@ -340,36 +340,40 @@ type DatasetRow struct {
 	Artifact       json.RawMessage `json:"artifact"`
 }
 
+const rowSelect = `
+	SELECT r.position, r.record, d.slug, v.version, coalesce(t.correction, ''), coalesce(t.note, ''),
+	       coalesce(i.snapshot->>'prompt', ''), coalesce(i.snapshot->>'response', ''), i.snapshot->'context', i.snapshot->'artifact'
+	FROM dataset_rows r
+	JOIN dataset_versions v ON v.id = r.version_id
+	JOIN datasets d ON d.id = v.dataset_id
+	JOIN labels l ON l.id = r.label_id
+	JOIN items i ON i.id = l.item_id
+	LEFT JOIN label_texts t ON t.label_id = r.label_id`
+
 // datasetRows reads some rows of a version after a position.
 func datasetRows(ctx context.Context, db postgres.DB, version, after int64, limit int) ([]DatasetRow, error) {
-	rows, _ := db.Query(ctx, `
-		SELECT r.position, r.record, d.slug, v.version, coalesce(t.correction, ''), coalesce(t.note, ''),
-		       coalesce(i.snapshot->>'prompt', ''), coalesce(i.snapshot->>'response', ''), i.snapshot->'context', i.snapshot->'artifact'
-		FROM dataset_rows r
-		JOIN dataset_versions v ON v.id = r.version_id
-		JOIN datasets d ON d.id = v.dataset_id
-		JOIN labels l ON l.id = r.label_id
-		JOIN items i ON i.id = l.item_id
-		LEFT JOIN label_texts t ON t.label_id = r.label_id
+	rows, _ := db.Query(ctx, rowSelect+`
 		WHERE r.version_id = $1 AND r.position > $2
 		ORDER BY r.position
 		LIMIT $3`, version, after, limit)
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (DatasetRow, error) {
-		var r DatasetRow
-		var record []byte
-		var correction, note string
-		err := row.Scan(&r.Position, &record, &r.Dataset, &r.DatasetVersion, &correction, &note, &r.Prompt, &r.Response, &r.Context, &r.Artifact)
-		if err != nil {
-			return r, err
-		}
-		err = json.Unmarshal(record, &r.Record)
-		r.Correction, r.Note = correction, note
-		return r, err
-	})
+	list, err := pgx.CollectRows(rows, scanDatasetRow)
 	if err != nil {
 		return nil, fmt.Errorf("rows of version %d: %w", version, err)
 	}
 	return list, nil
+}
+
+func scanDatasetRow(row pgx.CollectableRow) (DatasetRow, error) {
+	var r DatasetRow
+	var record []byte
+	var correction, note string
+	err := row.Scan(&r.Position, &record, &r.Dataset, &r.DatasetVersion, &correction, &note, &r.Prompt, &r.Response, &r.Context, &r.Artifact)
+	if err != nil {
+		return r, err
+	}
+	err = json.Unmarshal(record, &r.Record)
+	r.Correction, r.Note = correction, note
+	return r, err
 }
 
 // Inside counts what lies in a version: labels by task class and label, the

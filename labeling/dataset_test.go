@@ -213,7 +213,7 @@ func TestExportsSayTheSameInEveryFormatAndExpire(t *testing.T) {
 // What a spreadsheet would take for a formula is text in it, and comes back as
 // it was written.
 func TestATableSurvivesTheRoundTrip(t *testing.T) {
-	hostile := []string{"=HYPERLINK(\"http://x\")", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'quoted", "'=twice", "plain, with \"quotes\"\nand lines", "", "ünïcode"}
+	hostile := []string{"=HYPERLINK(\"http://x\")", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'quoted", "'=twice", "two\r\nlines", "\r\n=1", "a\rb\n", "=1;=2", " =1", "plain, with \"quotes\"\nand lines", "", "ünïcode"}
 	s, h := tx(t), newShelf()
 	s.Telemetry = h
 	var lines []string

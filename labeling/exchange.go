@@ -440,7 +440,7 @@ func argillaRecord(element json.RawMessage) ([]importLine, error) {
 			base.EventID = &parsed
 		}
 	}
-	people := argillaPeople{base: base, lines: map[string]*importLine{}}
+	people := argillaPeople{base: base, given: givenBy(record.Metadata), lines: map[string]*importLine{}}
 	var list []argillaResponse
 	byQuestion := map[string][]argillaResponse{}
 	switch {
@@ -467,6 +467,7 @@ func argillaRecord(element json.RawMessage) ([]importLine, error) {
 // argillaPeople gathers the answers of each person to a record.
 type argillaPeople struct {
 	base  importLine
+	given map[string]importLine // of a record of ours: who answered when
 	lines map[string]*importLine
 	order []string
 }
@@ -478,7 +479,10 @@ func (p *argillaPeople) of(r argillaResponse) *importLine {
 		line = &copied
 		line.Labeler = "argilla"
 		if r.User != "" && r.User != "None" {
-			line.Labeler = "argilla-" + strings.TrimPrefix(r.User, "argilla-")
+			line.Labeler = "argilla-" + r.User
+		}
+		if ours, ok := p.given[r.User]; ok {
+			line.Labeler, line.LabeledAt = ours.Labeler, ours.LabeledAt
 		}
 		p.lines[r.User], p.order = line, append(p.order, r.User)
 	}

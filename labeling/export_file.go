@@ -11,6 +11,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,14 +44,21 @@ type ExportFile struct {
 
 // Name is what the file is called on a reader's machine.
 func (e ExportFile) Name() string {
-	return fmt.Sprintf("%s-v%d.%s", e.Dataset, e.Version, e.Format)
+	ending := e.Format
+	switch e.Format {
+	case FormatLabelStudio, FormatArgilla:
+		ending += ".json"
+	case FormatRecords:
+		ending += ".jsonl"
+	}
+	return fmt.Sprintf("%s-v%d.%s", e.Dataset, e.Version, ending)
 }
 
 // Hash is of the file, in hexadecimal, "" before it is written.
 func (e ExportFile) Hash() string { return hex.EncodeToString(e.SHA256) }
 
 // ExportFormats are what a version is written as.
-var ExportFormats = []string{"jsonl", "csv", "parquet"}
+var ExportFormats = []string{"jsonl", "csv", "parquet", FormatLabelStudio, FormatArgilla, FormatRecords}
 
 // exportLasts is how long the link of an export works.
 const exportLasts = 7 * 24 * time.Hour
@@ -77,7 +85,7 @@ func (s *Store) RequestExport(ctx context.Context, actor auth.Actor, version int
 		return ExportFile{}, err
 	}
 	if !slices.Contains(ExportFormats, format) {
-		return ExportFile{}, fault.Say(fault.Invalid, "The format is jsonl, csv or parquet.")
+		return ExportFile{}, fault.Say(fault.Invalid, "The format is one of %s.", strings.Join(ExportFormats, ", "))
 	}
 	var id int64
 	err := postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
@@ -211,6 +219,12 @@ func (s *Store) WriteExport(ctx context.Context, actor auth.Actor, id int64) err
 }
 
 func (s *Store) writeRows(ctx context.Context, tx pgx.Tx, e ExportFile, to io.Writer) error {
+	switch e.Format {
+	case FormatLabelStudio, FormatArgilla:
+		return s.writeExchange(ctx, tx, e, to)
+	case FormatRecords:
+		return s.writeRecords(ctx, tx, e, to)
+	}
 	write, end := datasetWriter(e.Format, to)
 	var after int64
 	for {

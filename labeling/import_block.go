@@ -449,6 +449,7 @@ func settleAll(ctx context.Context, tx pgx.Tx, items []*importedItem) error {
 	batch := &pgx.Batch{}
 	for i, item := range items {
 		said[i].queue(batch, item.ID)
+		said[i].queueKnown(batch, item.ID)
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("settle %d items: %w", len(items), err)

@@ -17,7 +17,7 @@ type Meaning struct {
 }
 
 // Becomes lists what an answer may become: a label, or one of these.
-var Becomes = append(slices.Clone(Labels), "reason", "note", "correction", "nothing")
+var Becomes = append(slices.Clone(Labels), "reason", "confidence", "note", "correction", "nothing")
 
 // maxMeanings bounds what a person may say of one file.
 const maxMeanings = 500
@@ -90,6 +90,9 @@ func (m meanings) of(a said) string {
 	if label, ok := labelOf(a.value); ok {
 		return label
 	}
+	if strings.EqualFold(a.field, "confidence") && slices.Contains(Confidences, codeOf(a.value)) {
+		return "confidence"
+	}
 	return "reason"
 }
 
@@ -121,6 +124,9 @@ func (l *importLine) become(what string, a said) error {
 		l.Note = joinLines(l.Note, a.value)
 	case "correction":
 		l.Correction = joinLines(l.Correction, a.value)
+	case "confidence":
+		code := codeOf(a.value)
+		l.Confidence = &code
 	case "reason":
 		if code := codeOf(a.value); code != "" {
 			l.Reasons = append(l.Reasons, code)

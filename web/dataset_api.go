@@ -185,7 +185,7 @@ const freezeSchema = `{"type":"object","required":["title"],"properties":{"title
 	"label":{"enum":["correct","partially_correct","hallucinated","cannot_tell"]},"from":{"type":"string","format":"date-time"},"to":{"type":"string","format":"date-time"},
 	"consensus_only":{"type":"boolean"},"rates_only":{"type":"boolean"}}}`
 
-const exportSchema = `{"type":"object","required":["format"],"properties":{"version":{"type":"integer","description":"without it, the newest"},"format":{"enum":["jsonl","csv","parquet"]}}}`
+const exportSchema = `{"type":"object","required":["format"],"properties":{"version":{"type":"integer","description":"without it, the newest"},"format":{"enum":["jsonl","csv","parquet","label-studio","argilla","records"],"description":"records: the bytes that the content hash is of"}}}`
 
 const exportStateSchema = `{"type":"object","required":["id","state"],"properties":{"id":{"type":"integer"},"dataset":{"type":"string"},"version":{"type":"integer"},"format":{"type":"string"},
 	"state":{"enum":["waiting","done","failed","expired"]},"labels":{"type":"integer"},"done":{"type":"integer"},"bytes":{"type":"integer"},"sha256":{"type":"string"},

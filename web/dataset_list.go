@@ -222,9 +222,10 @@ func buildDataset(d labeling.Dataset, versions []labeling.DatasetVersion, shown 
 	address := "/datasets/" + pathPart(d.Slug)
 	p := datasetPage{
 		Address: address, Export: address + "/exports", Shown: shown.Version,
-		Head:    ui.Head{Crumbs: []ui.Link{{Text: "Datasets", URL: "/datasets"}}, Title: d.Title, Sub: "Version " + ui.Count(shown.Version) + ", " + ui.CountOf(shown.Total, "label") + " of " + ui.CountOf(shown.Items, "item")},
-		Formats: []ui.Option{{Value: "jsonl", Label: "JSON Lines"}, {Value: "csv", Label: "CSV, safe to open"}, {Value: "parquet", Label: "Parquet"}},
-		Again:   "/datasets?" + againQuery(d, shown).Encode() + "#freeze",
+		Head: ui.Head{Crumbs: []ui.Link{{Text: "Datasets", URL: "/datasets"}}, Title: d.Title, Sub: "Version " + ui.Count(shown.Version) + ", " + ui.CountOf(shown.Total, "label") + " of " + ui.CountOf(shown.Items, "item")},
+		Formats: []ui.Option{{Value: "jsonl", Label: "JSON Lines"}, {Value: "csv", Label: "CSV, safe to open"}, {Value: "parquet", Label: "Parquet"},
+			{Value: "label-studio", Label: "Label Studio, JSON"}, {Value: "argilla", Label: "Argilla, JSON"}, {Value: "records", Label: "Records: its SHA-256 is the content hash"}},
+		Again: "/datasets?" + againQuery(d, shown).Encode() + "#freeze",
 	}
 	p.Facts = []ui.Fact{{Term: "Content hash", Value: hashCell(shown)}, {Term: "Frozen", Value: frozenCell(shown)}, {Term: "By", Value: ui.Text(shown.CreatedBy)},
 		{Term: "Takes", Value: ui.Text(filterWords(shown.Filter))}}
@@ -454,7 +455,8 @@ func (s *site) exportDownload(c *fiber.Ctx) error {
 	return s.download(c, file.Name(), exportTypes[file.Format], write)
 }
 
-var exportTypes = map[string]string{"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+var exportTypes = map[string]string{"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet",
+	"label-studio": "application/json", "argilla": "application/json", "records": "application/x-ndjson"}
 
 func (p datasetPage) version() string { return strconv.Itoa(p.Shown) }
 

@@ -362,7 +362,7 @@ func (p *importPage) refusals(m labeling.Import) {
 	}
 }
 
-var becomesWords = map[string]string{"reason": "a reason", "note": "the note", "correction": "the correction", "nothing": "nothing: passed over"}
+var becomesWords = map[string]string{"reason": "a reason", "confidence": "the confidence", "note": "the note", "correction": "the correction", "nothing": "nothing: passed over"}
 
 func (p *importPage) answers(m labeling.Import) {
 	for i, a := range m.Found.Answers {
@@ -604,7 +604,7 @@ const importStateSchema = `{"type":"object","required":["id","state"],"propertie
 	"failed_why":{"type":"string"},"created_at":{"type":"string","format":"date-time"},"finished_at":{"type":["string","null"],"format":"date-time"}}}`
 
 const meaningsSchema = `{"type":"object","properties":{"meanings":{"type":"array","items":{"type":"object","required":["field","becomes"],"properties":{"field":{"type":"string"},
-	"value":{"type":"string","description":"without it, the field's free text"},"becomes":{"enum":["correct","partially_correct","hallucinated","cannot_tell","reason","note","correction","nothing"]}}}}}}`
+	"value":{"type":"string","description":"without it, the field's free text"},"becomes":{"enum":["correct","partially_correct","hallucinated","cannot_tell","reason","confidence","note","correction","nothing"]}}}}}}`
 
 var importOperations = func() map[string]operation {
 	state := func(code int) map[int]content {

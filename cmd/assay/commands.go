@@ -5,7 +5,7 @@ package main
 func commands() []command {
 	return []command{
 		upCommand, serveCommand, workCommand, migrateCommand,
-		loadCommand, labelsImportCommand, labelsExportCommand,
+		loadCommand, labelsImportCommand, labelsExportCommand, datasetVerifyCommand,
 		gateCheckCommand, gateUploadCommand, gateVerifyCommand,
 		auditVerifyCommand, auditExportCommand, auditVerifyFileCommand,
 		userAddCommand, userListCommand, userDisableCommand, keyCreateCommand, keyRevokeCommand,
