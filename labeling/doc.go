@@ -64,6 +64,10 @@
 //     item are counted every few seconds and moved by each label in between: a
 //     count over a million items may cost no labeler a wait, and a rail that
 //     stands still would look broken.
+//   - A label is two round trips, one that locks and reads and one that writes
+//     and commits (postgres.InOftenTx), and no column that moves with each label
+//     is in an index it need not be in: what a label costs is how many people
+//     one machine serves.
 //   - Who reads what others said of an item is kept (labels_read). They may
 //     still change their label, and it says so in its provenance.
 //   - A third labeler is called for two readings that differ by a step, and for

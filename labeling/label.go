@@ -79,6 +79,7 @@ func (Submitted) Kind() string { return "labeling.submitted" }
 // submission is what the submit locks and needs to know.
 type submission struct {
 	ReservationID    int64
+	Token            uuid.UUID
 	Purpose          string // count or gold
 	State            string
 	Live             bool
@@ -148,15 +149,21 @@ func (s *Store) SubmitGiven(ctx context.Context, actor auth.Actor, item int64, t
 	}
 	var label Label
 	var moves func()
-	err = postgres.InOftenTx(ctx, s.DB, func(tx pgx.Tx) error {
-		var err error
-		label, moves, err = s.submit(ctx, tx, actor, labeler, item, token, key, answer, given)
+	sub, lock := lockSubmission(labeler, item, token)
+	err = postgres.InOftenTx(ctx, s.DB, lock, func(tx pgx.Tx, last *pgx.Batch) error {
+		moves, err = s.submit(ctx, tx, last, actor, sub, key, answer, given, &label)
 		return err
 	})
-	if err == nil && moves != nil {
+	switch {
+	case err == nil && moves != nil:
 		moves()
-	}
-	if fault.Of(err) == fault.Conflict {
+	case postgres.Violates(err, "labels_labeler_id_idempotency_key_key"):
+		return Label{}, fault.Say(fault.Invalid, "This idempotency key was used for another label.")
+	case errors.Is(err, pgx.ErrNoRows):
+		return Label{}, fmt.Errorf("submit item %d: %w", item, fault.NotFound)
+	case err != nil && fault.Of(err) == "":
+		return Label{}, fmt.Errorf("submit item %d: %w", item, err)
+	case fault.Of(err) == fault.Conflict:
 		if kept := s.keep(ctx, labeler, item, answer, fault.Words(err)); kept != nil {
 			return Label{}, errors.Join(err, kept)
 		}
@@ -164,46 +171,37 @@ func (s *Store) SubmitGiven(ctx context.Context, actor auth.Actor, item int64, t
 	return label, err
 }
 
-func (s *Store) submit(ctx context.Context, tx pgx.Tx, actor auth.Actor, labeler, item int64, token uuid.UUID, key string, answer Answer, given Given) (label Label, moves func(), err error) {
-	sub, err := lockSubmission(ctx, tx, labeler, item, token)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Label{}, nil, fmt.Errorf("submit item %d: %w", item, fault.NotFound)
-	}
-	if err != nil {
-		return Label{}, nil, fmt.Errorf("submit item %d: %w", item, err)
-	}
+// submit judges what was locked and puts into last what the answer changes.
+func (s *Store) submit(ctx context.Context, tx pgx.Tx, last *pgx.Batch, actor auth.Actor, sub *submission, key string, answer Answer, given Given, label *Label) (moves func(), err error) {
 	if sub.State != "held" || !sub.Live {
-		if label, err := submittedBefore(ctx, tx, labeler, item, key, answer); err == nil || !errors.Is(err, pgx.ErrNoRows) {
-			return label, nil, err
+		if *label, err = submittedBefore(ctx, tx, sub.LabelerID, sub.ItemID, key, answer); err == nil || !errors.Is(err, pgx.ErrNoRows) {
+			return nil, err
 		}
-		return Label{}, nil, whyStale(ctx, tx, labeler, item, token)
+		return nil, whyStale(ctx, tx, sub.LabelerID, sub.ItemID, sub.Token)
 	}
 	if err := sub.check(answer); err != nil {
-		return Label{}, nil, err
+		return nil, err
 	}
 	if given.Took > 0 {
 		took := given.Took.Milliseconds()
 		sub.ElapsedMS = &took
 	}
-	return s.give(ctx, tx, actor, sub, key, answer, openTime(given.At))
+	return s.give(ctx, tx, last, actor, sub, key, answer, openTime(given.At), label)
 }
 
-// lockSubmission locks the reservation first and the item second, as every
-// other act on both does, and then reads what may only be read under the lock:
-// what the item's labelers said and the number of the label, since the order of
-// numbers says who was first.
-func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token uuid.UUID) (sub submission, err error) {
-	var next nextLabel
-	var said spoken
-	var unknown error
-	batch := &pgx.Batch{}
+// lockSubmission is the batch that locks the reservation first and the item
+// second, as every other act on both does, and then reads what may only be read
+// under the lock: what the item's labelers said and the number of the label,
+// since the order of numbers says who was first. No reservation is ErrNoRows.
+func lockSubmission(labeler, item int64, token uuid.UUID) (*submission, *pgx.Batch) {
+	sub, batch := &submission{}, &pgx.Batch{}
 	batch.Queue(`
 		WITH r AS (
 			SELECT * FROM reservations
 			WHERE token = $1 AND item_id = $2 AND labeler_id = $3
 			FOR UPDATE
 		)
-		SELECT r.id AS reservation_id, r.purpose, r.state, r.lease_until > clock_timestamp() AS live, r.labeler_id, r.number,
+		SELECT r.id AS reservation_id, r.token, r.purpose, r.state, r.lease_until > clock_timestamp() AS live, r.labeler_id, r.number,
 		       i.id AS item_id, i.queue_id, i.event_id, i.task_class, i.model_version, i.prompt_template_id, i.evidence_version,
 		       i.priority_class, i.frame_day, i.design, i.salt_id, i.u, i.rule_id, i.flags,
 		       (SELECT d.id FROM sampling_decisions d WHERE d.event_id = i.event_id AND d.queue_id = i.queue_id ORDER BY d.id DESC LIMIT 1) AS decision_id,
@@ -217,23 +215,18 @@ func lockSubmission(ctx context.Context, tx pgx.Tx, labeler, item int64, token u
 		JOIN items i ON i.id = r.item_id
 		JOIN queues q ON q.id = i.queue_id
 		JOIN labelers w ON w.id = r.labeler_id
-		FOR UPDATE OF i`, token, item, labeler).Query(func(rows pgx.Rows) error {
-		sub, unknown = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[submission])
-		return nil
+		FOR UPDATE OF i`, token, item, labeler).Query(func(rows pgx.Rows) (err error) {
+		*sub, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[submission])
+		return err
 	})
 	batch.Queue(`
 		SELECT nextval('labels_id_seq'), coalesce(max(revision), 0) + 1
 		FROM labels
 		WHERE item_id = $1 AND labeler_id = $2`, item, labeler).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&next.id, &next.revision)
+		return row.Scan(&sub.next.id, &sub.next.revision)
 	})
-	said.queue(batch, item)
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return sub, err
-	}
-	said.known = sub.reading
-	sub.next, sub.said = next, said
-	return sub, unknown
+	sub.said.queue(batch, item)
+	return sub, batch
 }
 
 // submittedBefore returns the label that the key made. With another answer than
@@ -295,26 +288,25 @@ func (sub submission) check(a Answer) error {
 	return nil
 }
 
-// give writes the label and what goes with it in its transaction, in one round
-// trip: the place is taken for good, the consensus moves, the audit knows, a job
+// give puts the label and what goes with it in its transaction into a batch: the place is taken for good, the consensus moves, the audit knows, a job
 // is told. An answer to gold reaches neither a consensus nor the telemetry
 // store; it says something of its labeler alone. moves is for after the commit.
-func (s *Store) give(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submission, key string, a Answer, at *time.Time) (label Label, moves func(), err error) {
-	label = Label{
+func (s *Store) give(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, actor auth.Actor, sub *submission, key string, a Answer, at *time.Time, label *Label) (moves func(), err error) {
+	*label = Label{
 		ID: sub.next.id, ItemID: sub.ItemID, QueueID: sub.QueueID, EventID: sub.EventID, LabelerID: sub.LabelerID,
 		Revision: sub.next.revision, Label: a.Label, Consensus: a.Label,
 		Number: sub.Number, Queue: sub.Queue, VerdictHidden: sub.VerdictHidden,
 	}
 	provenance, err := s.provenance(ctx, tx, sub)
 	if err != nil {
-		return label, nil, err
+		return nil, err
 	}
-	batch := &pgx.Batch{}
 	queueLabel(batch, sub, key, a, at, provenance, &label.LabeledAt)
 	batch.Queue(`UPDATE reservations SET state = 'labeled', ended_at = clock_timestamp() WHERE id = $1`, sub.ReservationID)
 	batch.Queue(`DELETE FROM drafts WHERE labeler_id = $1 AND item_id = $2`, sub.LabelerID, sub.ItemID)
 	done := new(bool)
 	if sub.Purpose == forCount {
+		sub.said.known = sub.reading
 		sub.said.hear(Reading{LabelID: label.ID, LabelerID: sub.LabelerID, Label: a.Label, Source: "person", Doubted: sub.Doubted})
 		var c Consensus
 		c, done = sub.said.settle(batch, sub.ItemID, sub.EventID)
@@ -326,18 +318,15 @@ func (s *Store) give(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submi
 		After: map[string]any{"label_id": label.ID, "label": label.Label, "revision": label.Revision},
 	})
 	if err != nil {
-		return label, nil, err
-	}
-	err = tx.SendBatch(ctx, batch).Close()
-	switch {
-	case postgres.Violates(err, "labels_labeler_id_idempotency_key_key"):
-		return Label{}, nil, fault.Say(fault.Invalid, "This idempotency key was used for another label.")
-	case err != nil:
-		return Label{}, nil, fmt.Errorf("submit item %d: %w", sub.ItemID, err)
+		return nil, err
 	}
 	if sub.Purpose != forCount {
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return nil, err
+		}
+		*batch = pgx.Batch{}
 		if err := doubt(ctx, tx, sub.LabelerID); err != nil {
-			return label, nil, err
+			return nil, err
 		}
 	}
 	moves = func() {
@@ -346,10 +335,10 @@ func (s *Store) give(ctx context.Context, tx pgx.Tx, actor auth.Actor, sub submi
 			s.moved(sub.QueueID, sub.PriorityClass, len(sub.said.readings) == 1, *done)
 		}
 	}
-	return label, moves, s.tell(ctx, tx, label.ID)
+	return moves, s.tell(ctx, tx, label.ID)
 }
 
-func queueLabel(batch *pgx.Batch, sub submission, key string, a Answer, at *time.Time, provenance []byte, labeledAt *time.Time) {
+func queueLabel(batch *pgx.Batch, sub *submission, key string, a Answer, at *time.Time, provenance []byte, labeledAt *time.Time) {
 	batch.Queue(`
 		INSERT INTO labels (id, item_id, queue_id, event_id, labeler_id, revision, label, reasons, spans, confidence,
 		                    guide_id, reservation_id, source, provenance, idempotency_key, elapsed_ms, purpose, labeled_at)
@@ -387,7 +376,7 @@ func (s *Store) tell(ctx context.Context, tx pgx.Tx, label int64) error {
 
 // provenance is what a label carries with it wherever it goes: why it was
 // read, with what probability, who made the response, what the labeler saw.
-func (s *Store) provenance(ctx context.Context, tx pgx.Tx, sub submission) ([]byte, error) {
+func (s *Store) provenance(ctx context.Context, tx pgx.Tx, sub *submission) ([]byte, error) {
 	verdicts := []VerdictSeen{}
 	if s.Verdicts != nil && !sub.VerdictHidden {
 		var err error

@@ -547,7 +547,7 @@ func (s *Store) end(ctx context.Context, actor auth.Actor, item int64, token uui
 	}
 	var already bool // the second of two clicks finds it done, as asked
 	err = s.DB.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM reservations WHERE token = $1 AND labeler_id = $2 AND state = $3)`, token, labeler, state).Scan(&already)
+		SELECT EXISTS (SELECT FROM reservations WHERE token = $1 AND item_id = $4 AND labeler_id = $2 AND state = $3)`, token, labeler, state, item).Scan(&already)
 	if err != nil || already {
 		return err
 	}

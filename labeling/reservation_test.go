@@ -138,6 +138,24 @@ func TestTheDatabaseRefusesTheSameLabelerTwice(t *testing.T) {
 	}
 }
 
+func TestAReservationIsInTheQueueOfItsItem(t *testing.T) {
+	for _, purpose := range []string{forCount, forGold} {
+		s := tx(t)
+		item := put(t, s, openQueue(t, s, "sql_query"), seed{u: 0.1})[0]
+		other := openQueue(t, s, "formula_generation")
+		labeler, err := s.LabelerOf(t.Context(), person(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.DB.Exec(t.Context(), `
+			INSERT INTO reservations (item_id, queue_id, labeler_id, lease_until, purpose)
+			VALUES ($1, $2, $3, now() + interval '1 hour', $4)`, item, other.ID, labeler, purpose)
+		if !postgres.Violates(err, "reservations_in_the_queue_of_its_item") {
+			t.Errorf("for %s: want reservations_in_the_queue_of_its_item, got %v", purpose, err)
+		}
+	}
+}
+
 func TestALeaseEndsByItself(t *testing.T) {
 	s := tx(t)
 	queue := openQueue(t, s, "sql_query")
