@@ -151,7 +151,11 @@ async function submitAndWait(sent) {
   const answer = await post(sent.address, sent.body).catch(() => null)
   if (!answer) return offline(sent)
   if (!answer.ok) return refused(sent, await trouble(answer))
-  const said = await answer.json().catch(() => ({}))
+  await goOn(await answer.json().catch(() => ({})), pending)
+}
+
+// goOn leaves an item that was taken for the next one.
+async function goOn(said, pending) {
   const next = await pending || await fetchAhead().catch(() => null) // what failed once is asked for again
   if (!next) return location.assign(said.next || one('.queue-bar .crumbs a')?.href || '/')
   await showItem([...next.main.childNodes].map((node) => document.adoptNode(node)), next.title, next.address)
@@ -194,14 +198,19 @@ async function refused(sent, problem) {
   }
   delete form().dataset.sent
   one('.session [data-notice]')?.remove()
-  one('.session').prepend(notice('mid', problem.title, problem.detail))
+  const words = notice('mid', problem.title, problem.detail)
+  if (problem.status === 409) words.lastChild.firstChild.append(' ', element('a', { class: 'link', href: '/items/' + encodeURIComponent(sent.id) }, 'Look at it as it stands'))
+  one('.session').prepend(words)
   one('.session').scrollTo(0, 0)
   tell(problem.title + ' ' + problem.detail)
 }
 
-// Offline labels wait here and are sent in order.
+// Offline labels wait here and are sent in order. Of an item the last word
+// counts: it takes the place of what waited.
 function offline(sent) {
-  if (!waiting.includes(sent)) waiting.push(sent)
+  const at = waiting.findIndex((other) => other.id === sent.id)
+  if (at < 0) waiting.push(sent)
+  else if (waiting[at] !== sent) waiting[at] = instead(waiting[at], sent)
   if (form()) delete form().dataset.sent
   const clock = new Date().toTimeString().slice(0, 5)
   let line = one('#waiting')
@@ -209,7 +218,21 @@ function offline(sent) {
     line = element('div', { id: 'waiting', class: 'toast row', role: 'status' })
     one('#toasts').append(line)
   }
-  line.textContent = `No connection since ${line.dataset.since ||= clock}. ${waiting.length === 1 ? 'One label waits' : waiting.length + ' labels wait'} in this browser and will be sent, in order, when it is back.`
+  const stays = waiting.some((other) => other.id === item()?.dataset.item)
+  line.textContent = `No connection since ${line.dataset.since ||= clock}. ${waiting.length === 1 ? 'One label waits' : waiting.length + ' labels wait'} in this browser and will be sent, in order, when it is back.` +
+    (stays ? ' Until then you can change this one; the next item comes then.' : '')
+}
+
+// What waited may have arrived without its answer coming back. Another answer
+// under the same key would pass for that one, so it has a key of its own and is
+// refused, where people see it.
+function instead(old, sent) {
+  const key = old.body.get('idempotency_key')
+  sent.body.set('idempotency_key', key)
+  if (sent.body.toString() !== old.body.toString()) sent.body.set('idempotency_key', key + '+')
+  sent.entry ||= old.entry
+  sent.old ||= old.old
+  return sent
 }
 
 async function sendWaiting() {
@@ -217,11 +240,23 @@ async function sendWaiting() {
   sending = true
   while (waiting.length) {
     const sent = waiting[0]
+    const here = item()?.dataset.item === sent.id
+    if (here) form().dataset.sent = 'yes'
     const answer = await post(sent.address, sent.body).catch(() => null)
-    if (!answer) break
+    if (!answer) {
+      if (here) delete form().dataset.sent
+      break
+    }
     waiting.shift()
-    if (!answer.ok) await refused(sent, await trouble(answer))
-    else agreed(sent)
+    if (!answer.ok) {
+      await refused(sent, await trouble(answer))
+      continue
+    }
+    agreed(sent)
+    const said = await answer.json().catch(() => ({}))
+    setCounts(said.counts)
+    if (here) await goOn(said)
+    else if (!waiting.length && said.said) toast(said)
   }
   sending = false
   if (!waiting.length) one('#waiting')?.remove()
