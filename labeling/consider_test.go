@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -202,6 +203,94 @@ func TestAPersonsRemovalStands(t *testing.T) {
 	}
 	if _, err := s.Reserve(t.Context(), person(1), "sql_query"); err != ErrNothingFree {
 		t.Errorf("it may not be served, got %v", err)
+	}
+}
+
+// Each of the ways in which a rule might bring back what a person took out.
+func TestNothingBringsBackWhatAPersonRemoved(t *testing.T) {
+	s, h := tx(t), newShelf()
+	s.Telemetry = h
+	queue := openQueue(t, s, "sql_query")
+	c := h.respond("sql_query", "v2", frameDay(time.Now()).Add(-20*time.Hour))
+	h.candidates = append(h.candidates, c)
+	consider(t, s, c)
+	applied(t, s, selected(t, s, queue, SelectionFilter{}), "remove", "")
+	backfill := func() {
+		t.Helper()
+		if err := s.Backfill(t.Context(), engineer, queue, 3); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.RunBackfill(t.Context(), auth.Product(), count(t, s.DB, `SELECT max(id) FROM rule_backfills`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, way := range []struct {
+		what string
+		try  func()
+	}{
+		{"the same rules again", func() { consider(t, s, c) }},
+		{"a backfill", backfill},
+		{"a new version of the rule", func() { setRule(t, s, "sql_query", Rule{Note: "all of them"}); backfill() }},
+		{"another rule", func() {
+			setRule(t, s, "sql_query", Rule{Part: "new-model", Conditions: Conditions{Models: []string{"v2"}}})
+			backfill()
+		}},
+		{"a rule that is retired", func() {
+			if err := s.RetireRule(t.Context(), engineer, queue, "new-model"); err != nil {
+				t.Fatal(err)
+			}
+			backfill()
+		}},
+		{"a further flag of the gravest class", func() {
+			h.candidates[0].Flags = []telemetry.Flag{{Reason: telemetry.UnsafeClaim, SourceEventID: uuid.New()}}
+			h.candidates[0].PriorityClass = telemetry.Safety
+			consider(t, s, h.candidates...)
+		}},
+		{"a raise", func() {
+			for range 2 {
+				if _, err := s.Adapt(t.Context(), auth.Product(), map[string]telemetry.Seen{"sql_query": {Signal: stats.Spike}}, c.EffectiveTime); err != nil {
+					t.Fatal(err)
+				}
+			}
+			backfill()
+		}},
+		{"an import of a label", func() {
+			line := fmt.Sprintf(`{"event_id":%q,"label":"correct","labeler":"elsewhere"}`, c.EventID)
+			if done, err := s.Import(t.Context(), engineer, strings.NewReader(line)); err != nil || done.Imported != 1 {
+				t.Fatal(done, err)
+			}
+		}},
+	} {
+		way.try()
+		if n := count(t, s.DB, `SELECT count(*) FROM items WHERE removed_at IS NULL`); n != 0 {
+			t.Fatalf("%s brought it back", way.what)
+		}
+		if _, err := s.Reserve(t.Context(), person(1), "sql_query"); err != ErrNothingFree {
+			t.Fatalf("%s: want nothing to serve, got %v", way.what, err)
+		}
+	}
+	if n := count(t, s.DB, `SELECT count(*) FROM items`); n != 1 {
+		t.Errorf("one response is in a queue once, got %d", n)
+	}
+}
+
+func TestAnItemOutlivesWhatItWasTakenFrom(t *testing.T) {
+	s, h := tx(t), newShelf()
+	s.Telemetry = h
+	c := h.respond("sql_query", "v1", day(3))
+	response := h.responses[c.EventID]
+	consider(t, s, c)
+	// The store forgets the response, and then is away altogether.
+	delete(h.responses, c.EventID)
+	consider(t, s, c)
+	s.Telemetry = nil
+	r, err := s.Reserve(t.Context(), person(1), "sql_query")
+	if err != nil {
+		t.Fatal(err)
+	}
+	item, err := s.Item(t.Context(), person(1), r.ItemID)
+	if err != nil || item.Snapshot.Prompt != response.Prompt || item.Snapshot.Response != response.Response {
+		t.Errorf("want the response as it was when it was flagged, got %+v, %v", item.Snapshot, err)
 	}
 }
 

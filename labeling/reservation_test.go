@@ -55,6 +55,13 @@ func TestReserveServesTheMeasurementShareByTheIndex(t *testing.T) {
 	if r.ItemID != ids[7] {
 		t.Errorf("want the smallest u of the largest unknown class, item %d, got %d", ids[7], r.ItemID)
 	}
+	if queue.MeasurementShare != 0.25 {
+		t.Errorf("a new queue gives a quarter to measurement, got %g", queue.MeasurementShare)
+	}
+	s.Draw = func() float64 { return 0.26 }
+	if r, err = s.Reserve(t.Context(), person(2), queue.Slug); err != nil || r.ItemID != ids[0] {
+		t.Errorf("beyond a quarter harm goes first: want item %d, got %d, %v", ids[0], r.ItemID, err)
+	}
 }
 
 func TestWhatIsHeldIsServedAgain(t *testing.T) {
