@@ -68,12 +68,12 @@ func needs(classes, versions Rates, open []string) []labeling.Need {
 	}
 	for _, row := range classes.Rows {
 		if labels, undecided := row.labelsMore(); undecided {
-			add(row.TaskClass, fmt.Sprintf("hallucinated at most %s", percent(*row.Objective)), labels)
+			add(row.TaskClass, fmt.Sprintf("whether at most %s are hallucinated", percent(*row.Objective)), labels)
 		}
 	}
 	for _, c := range versions.Comparisons {
 		if labels, undecided := c.LabelsMore(); undecided {
-			add(c.TaskClass, c.Candidate.ModelVersion+" not worse than "+c.Baseline.ModelVersion, labels)
+			add(c.TaskClass, "whether "+c.Candidate.ModelVersion+" is no worse than "+c.Baseline.ModelVersion, labels)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b labeling.Need) int { return cmp.Compare(a.TaskClass, b.TaskClass) })

@@ -63,7 +63,7 @@ func TestOpenQuestionsAreListedWithTheirLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := needs(table, Rates{}, []string{"sql_query"})
-	if len(list) != 1 || list[0].Question != "hallucinated at most 4 %" || list[0].Labels != table.Rows[0].LabelsToDecide() || list[0].Labels == 0 || list[0].Value != 2 {
+	if len(list) != 1 || list[0].Question != "whether at most 4 % are hallucinated" || list[0].Labels != table.Rows[0].LabelsToDecide() || list[0].Labels == 0 || list[0].Value != 2 {
 		t.Errorf("want the objective, twice worth while an incident is open, got %+v", list)
 	}
 	cells = []labeling.SampleCell{cell("random", 40000, 4000, 20)}

@@ -13,7 +13,7 @@ import (
 // Need is a question that labels of a task class would answer.
 type Need struct {
 	TaskClass string
-	Question  string  // "hallucinated at most 4 %"
+	Question  string  // "whether at most 4 % are hallucinated"
 	Labels    int     // more of them that would decide it; 0: no number would
 	Value     float64 // of an answer, against that of another
 }

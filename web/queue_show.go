@@ -34,9 +34,9 @@ type queuePage struct {
 	Measures   bool // its labels reach a rate
 	Chart      *ui.LineChart
 	Mix        mixPanel
-	Progress   string    // of the reader, in the three words of review
-	Decides    *ui.Facts // what its labels would decide, for those who see rates
-	Raised     string    // why people are given more of it than its rules say
+	Progress   string     // of the reader, in the three words of review
+	Decides    []decision // what its labels would decide, for those who see rates
+	Raised     string     // why people are given more of it than its rules say
 	Filled     string
 	Try        string // address of a dry run of its rules
 	Adjudge    string
@@ -445,16 +445,15 @@ func whoIsHere(here []labeling.Worker, now time.Time) *ui.Facts {
 	return facts
 }
 
-// decides lists the questions that labels of the queue would answer, and when.
-func decides(q shownQueue) *ui.Facts {
-	if len(q.Needs) == 0 {
-		return nil
-	}
-	facts := &ui.Facts{Small: true, Ruled: true}
+// decision is a question that labels of a queue would answer, and when.
+type decision struct{ Question, When string }
+
+func decides(q shownQueue) []decision {
+	var list []decision
 	for _, need := range q.Needs {
-		facts.Items = append(facts.Items, ui.Fact{Term: capital(need.Question), Value: ui.Text(needWords(q, need))})
+		list = append(list, decision{capital(need.Question), needWords(q, need)})
 	}
-	return facts
+	return list
 }
 
 func needWords(q shownQueue, need labeling.Weighed) string {
