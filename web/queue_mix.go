@@ -72,6 +72,9 @@ func mixSays(q shownQueue) string {
 		return says
 	}
 	if other, ok := q.Other.Reaches(half); ok {
+		if other == n {
+			return says + fmt.Sprintf(" At %d/%d the same.", 100-q.OtherMix, q.OtherMix)
+		}
 		return says + fmt.Sprintf(" At %d/%d: %s.", 100-q.OtherMix, q.OtherMix, reachedOn(q, q.Other, other))
 	}
 	return says + fmt.Sprintf(" At %d/%d: not within reach.", 100-q.OtherMix, q.OtherMix)

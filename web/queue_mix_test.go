@@ -52,6 +52,11 @@ func TestTwoMixesAreComparedByTheirDays(t *testing.T) {
 	if got := mixSays(q); got != want {
 		t.Errorf("want %q\n got %q", want, got)
 	}
+	same := q
+	same.Other = same.Gain
+	if got := mixSays(same); !strings.HasSuffix(got, " At 60/40 the same.") {
+		t.Errorf("got %q", got)
+	}
 	q.Gain.PerDay, q.Other.PerDay = 0, 0
 	if got := mixSays(q); strings.Contains(got, "Thursday") || !strings.Contains(got, "after about") {
 		t.Errorf("a queue without a label has no day, got %q", got)
