@@ -36,24 +36,11 @@ type Share struct{ Part, Whole float64 }
 // was checked would lose the false alarms and keep the misses. While second
 // readings are still to come, those that came stand for those of their stratum.
 func estimate(outcome Outcome, cells []labeling.SampleCell) (stats.Estimate, error) {
-	first := strata(outcome, cells)
-	second, good, whole := stats.Answered(first, secondReadings(outcome, cells), secondDue(outcome, cells))
-	if good < leastSecond || !whole {
+	first, second := strata(outcome, cells), secondReadings(outcome, cells)
+	if good, whole := stats.Represented(first, second); good < leastSecond || !whole {
 		return stats.Stratified(first, stats.OfProcess, .95)
 	}
 	return stats.TwoPhase(first, second, stats.OfProcess, .95)
-}
-
-// secondDue counts what the design has read again, whether it was yet or not.
-func secondDue(outcome Outcome, cells []labeling.SampleCell) []stats.SecondDue {
-	var list []stats.SecondDue
-	for _, cell := range cells {
-		key := frame{stratumOf(cell), cell.Day.Format("2006-01-02")}
-		for _, d := range cell.Due {
-			list = append(list, stats.SecondDue{Stratum: key.String(), FirstBad: isBad(outcome, d.First), Items: int(d.Items)})
-		}
-	}
-	return list
 }
 
 // secondReadings are the second readings of cells, one for each item.
@@ -77,10 +64,8 @@ func secondReadings(outcome Outcome, cells []labeling.SampleCell) []stats.Second
 	return list
 }
 
-func firstBad(outcome Outcome, s labeling.SecondReadings) bool { return isBad(outcome, s.First) }
-
-func isBad(outcome Outcome, label string) bool {
-	return label == "hallucinated" || outcome == NotCorrect && label == "partially_correct"
+func firstBad(outcome Outcome, s labeling.SecondReadings) bool {
+	return s.First == "hallucinated" || outcome == NotCorrect && s.First == "partially_correct"
 }
 
 // finalBad is the share that is bad after all readings, between 0 and 1 while

@@ -44,6 +44,8 @@ func table(s Stages) []job {
 		every(sweepVerdictsEach, SweepVerdicts{}, "forget old trials of canaries that were right", &sweepVerdicts{validators: s.Validators}),
 		every(expireEach, ExpireReservations{}, "give back what closed laptops hold", &expireReservations{labeling: s.Labeling}),
 		every(callThirdsEach, CallThirds{}, "call a third labeler where two agree and are not to be relied on", &callThirds{labeling: s.Labeling}),
+		every(watchLabelersEach, WatchLabelers{}, "serve more gold to whom signals make look unusual, and read again what they say", &watchLabelers{labeling: s.Labeling}),
+		on("make again what rests on labels that are left out, or that count again", &replayExclusions{labeling: s.Labeling}),
 		every(copyLabelsEach, labeling.Submitted{}, "copy labels to the telemetry store", &copyLabels{labeling: s.Labeling}),
 		on("freeze the versions of datasets", &freezeDatasets{labeling: s.Labeling}),
 		on("write the files of frozen versions", &writeExports{labeling: s.Labeling}),

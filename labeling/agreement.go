@@ -87,7 +87,7 @@ type rated struct {
 // before stands for them.
 const ratedQuery = `
 	WITH latest AS (
-		SELECT DISTINCT ON (item_id, labeler_id) item_id, labeler_id, label, source, first_id
+		SELECT DISTINCT ON (item_id, labeler_id) item_id, labeler_id, label, source, first_id, labeled_at
 		FROM (
 			SELECT l.*, min(l.id) OVER (PARTITION BY l.item_id, l.labeler_id) AS first_id
 			FROM labels l
@@ -95,9 +95,10 @@ const ratedQuery = `
 		) AS l
 		ORDER BY item_id, labeler_id, revision DESC
 	), placed AS (
-		SELECT latest.*, row_number() OVER (PARTITION BY item_id ORDER BY first_id) AS place,
+		SELECT l.*, row_number() OVER (PARTITION BY item_id ORDER BY first_id) AS place,
 		       bool_or(source = 'import') OVER (PARTITION BY item_id) AS imported
-		FROM latest
+		FROM latest l
+		WHERE ` + countsStill + `
 	)
 	SELECT q.slug AS queue, i.task_class, p.item_id, p.labeler_id, coalesce(p.label, '') AS label
 	FROM placed p

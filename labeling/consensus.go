@@ -1,6 +1,7 @@
 package labeling
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -16,6 +17,9 @@ type Reading struct {
 	Label     string // "" after an undo
 	Source    string // person or import
 	Doubted   bool   // the labeler is on probation
+	// Alone is what they said before they knew what others said of the item, ""
+	// where that is Label.
+	Alone string
 }
 
 // Consensus is the label of an item after all its labelers.
@@ -39,7 +43,10 @@ func Decide(readings []Reading, adjudicated string) Consensus {
 	}
 	c := Consensus{Readings: len(standing)}
 	if len(standing) > 0 {
-		c.FirstReading = standing[0].Label
+		// A label that its reader changed because of the second reading is no first
+		// reading any more: what the design drew by it, and with what
+		// probability, was drawn by the one before.
+		c.FirstReading = cmp.Or(standing[0].Alone, standing[0].Label)
 	}
 	switch {
 	case adjudicated != "":
@@ -47,7 +54,7 @@ func Decide(readings []Reading, adjudicated string) Consensus {
 	case len(standing) == 0:
 		c.Method = "withdrawn"
 	case len(standing) == 1:
-		c.Label, c.Method = c.FirstReading, "single"
+		c.Label, c.Method = standing[0].Label, "single"
 	default:
 		c.Label, c.Method = weigh(standing)
 	}
@@ -88,12 +95,20 @@ func WantsThird(readings []Reading) bool {
 // may not tempt anybody to read another index from end to end.
 const readingsQuery = `
 	WITH l AS MATERIALIZED (
-		SELECT id, labeler_id, revision, label, source FROM labels WHERE item_id = $1 AND purpose = 'count'
+		SELECT id, item_id, labeler_id, revision, label, source, labeled_at, created_at FROM labels WHERE item_id = $1 AND purpose = 'count'
+	), mine AS (
+		SELECT DISTINCT ON (first_id, labeler_id) *
+		FROM (SELECT *, min(id) OVER (PARTITION BY labeler_id) AS first_id FROM l) AS f
+		ORDER BY first_id, labeler_id, revision DESC
 	)
-	SELECT DISTINCT ON (first_id, labeler_id) f.id AS label_id, labeler_id, coalesce(label, '') AS label, source, w.doubted
-	FROM (SELECT *, min(id) OVER (PARTITION BY labeler_id) AS first_id FROM l) AS f
-	JOIN labelers w ON w.id = f.labeler_id
-	ORDER BY first_id, labeler_id, revision DESC`
+	SELECT mine.id AS label_id, labeler_id, coalesce(label, '') AS label, source, w.doubted,
+	       coalesce(CASE WHEN EXISTS (SELECT FROM labels_read k WHERE k.item_id = $1 AND k.labeler_id = w.id) THEN (
+	           SELECT l.label FROM l WHERE l.labeler_id = w.id AND ` + independent + ` ORDER BY l.revision DESC LIMIT 1)
+	       END, '') AS alone
+	FROM mine
+	JOIN labelers w ON w.id = labeler_id
+	WHERE NOT w.left_out @> mine.labeled_at
+	ORDER BY first_id, labeler_id`
 
 // readingsOf returns the latest revision of each labeler of an item, in the
 // order in which they gave their first.

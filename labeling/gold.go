@@ -26,15 +26,19 @@ const (
 const goldServings = "20"
 
 // reserveGold holds an item whose right label is known, one the labeler never
-// had, of the label they had least of, the least served first. It looks like
+// had, of the label they had least of, on the basis they had least of it, the
+// least served first. It looks like
 // any other item that wants another labeler, and is served only while there is
 // other work: an item out of an empty queue could be nothing else.
 const reserveGold = `
-	WITH mine AS (
-		SELECT g.label, count(*) AS n
+	WITH had AS (
+		SELECT g.label, g.basis
 		FROM gold g JOIN reservations r ON r.item_id = g.item_id
 		WHERE r.labeler_id = $2 AND r.purpose = 'gold'
-		GROUP BY g.label
+	), mine AS (
+		SELECT label, count(*) AS n, count(*) FILTER (WHERE basis = 'unanimous') AS unanimous
+		FROM had
+		GROUP BY label
 	), next AS (
 		SELECT g.id AS gold_id, g.item_id AS id
 		FROM gold g
@@ -45,7 +49,9 @@ const reserveGold = `
 		       OR NOT EXISTS (SELECT FROM labelers WHERE id = $2 AND languages <> '{}'))
 		  AND NOT EXISTS (SELECT FROM reservations r WHERE r.item_id = g.item_id AND r.labeler_id = $2)
 		  AND EXISTS (SELECT FROM items WHERE queue_id = $1 AND taken = 0 AND passed_over = 0 AND removed_at IS NULL AND assigned_to IS NULL AND lifted = 0)
-		ORDER BY coalesce(m.n, 0), g.servings, i.u
+		ORDER BY coalesce(m.n, 0),
+		         CASE WHEN g.basis = 'unanimous' THEN coalesce(m.unanimous, 0) ELSE coalesce(m.n - m.unanimous, 0) END,
+		         g.servings, i.u
 		LIMIT 1
 		FOR UPDATE OF g SKIP LOCKED
 	), served AS (
@@ -76,7 +82,9 @@ func doubt(ctx context.Context, tx pgx.Tx, labeler int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE labelers SET doubted = $2 WHERE id = $1 AND doubted <> $2`, labeler, judged.ReadTwice())
+	_, err = tx.Exec(ctx, `
+		UPDATE labelers SET doubted = $2 OR watched OR suspended_at IS NOT NULL
+		WHERE id = $1 AND doubted <> ($2 OR watched OR suspended_at IS NOT NULL)`, labeler, judged.ReadTwice())
 	return err
 }
 

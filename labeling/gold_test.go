@@ -3,6 +3,7 @@ package labeling
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -251,5 +252,32 @@ func TestGoldReadsLikeAFirstReadingUntilTheDayIsOver(t *testing.T) {
 	}
 	if h, err := room.History(t.Context(), engineer, item.EventID); err != nil || len(h) != 2 {
 		t.Errorf("an answer to gold is no label of the response: %+v %v", h, err)
+	}
+}
+
+// Half of what a labeler is served was unanimous and half decided by a reviewer,
+// a third of it each label.
+func TestGoldIsServedInThirdsAndHalves(t *testing.T) {
+	room := newGoldRoom(t, 8, 4)
+	if _, err := room.DB.Exec(t.Context(), `UPDATE gold SET basis = 'adjudicated' WHERE id % 8 IN (0, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	room.Draw = harmOnly
+	served := map[string]int{}
+	for range 12 {
+		r := held(t, room.Store, room.queue, 1)
+		if room.gold[r.ItemID] == "" {
+			t.Fatal("want gold")
+		}
+		var basis string
+		if err := room.DB.QueryRow(t.Context(), `SELECT basis FROM gold WHERE item_id = $1`, r.ItemID).Scan(&basis); err != nil {
+			t.Fatal(err)
+		}
+		served[room.gold[r.ItemID]]++
+		served[basis]++
+		submit(t, room.Store, 1, r, Answer{Label: "correct"})
+	}
+	if want := map[string]int{"correct": 4, "partially_correct": 4, "hallucinated": 4, "unanimous": 6, "adjudicated": 6}; !maps.Equal(want, served) {
+		t.Errorf("want %v, got %v", want, served)
 	}
 }

@@ -40,6 +40,10 @@ type LabelerReport struct {
 	Given     [4]int64
 	Drift     []Drift // weeks, oldest first
 	Decisions []StandingDecision
+	// Exclusions are the versions of which of their labels count, newest first;
+	// LeftOut is how many do not.
+	Exclusions []Exclusion
+	LeftOut    int64
 	// Agreed of Shared: items another person labeled too, with the same label.
 	Agreed, Shared int64
 }
@@ -157,7 +161,9 @@ type labelerRow struct {
 	pseudonym string
 	given     int64 // labels, those of gold among them
 	givenWeek int64
-	kept      int // gold answers when a person last looked and kept them
+	kept      int        // gold answers when a person last looked and kept them
+	keptAt    *time.Time // when that was
+	watched   bool       // signals bring them more gold
 }
 
 // labelerReport is a report with what is not everybody's to see.
@@ -189,7 +195,9 @@ func (s *Store) labelerRows(ctx context.Context, id int64) ([]labelerRow, error)
 		)
 		SELECT w.id, coalesce(w.person_id, 0), coalesce(p.name, w.import_name, w.pseudonym), w.pseudonym, w.suspended_at,
 		       coalesce(v.labels, 0), coalesce(v.week, 0), coalesce(v.given, 0), coalesce(v.given_week, 0), coalesce(v.last, w.created_at),
-		       coalesce((SELECT CASE WHEN d.decision = 'suspend' THEN 0 ELSE d.gold END FROM standing_decisions d WHERE d.labeler_id = w.id ORDER BY d.id DESC LIMIT 1), 0)
+		       coalesce((SELECT CASE WHEN d.decision = 'suspend' THEN 0 ELSE d.gold END FROM standing_decisions d WHERE d.labeler_id = w.id ORDER BY d.id DESC LIMIT 1), 0),
+		       (SELECT CASE WHEN d.decision = 'keep' THEN d.decided_at END FROM standing_decisions d WHERE d.labeler_id = w.id ORDER BY d.id DESC LIMIT 1),
+		       w.watched
 		FROM labelers w
 		LEFT JOIN volume v ON v.labeler_id = w.id
 		LEFT JOIN people p ON p.id = w.person_id
@@ -198,9 +206,9 @@ func (s *Store) labelerRows(ctx context.Context, id int64) ([]labelerRow, error)
 		LIMIT 2000`, id)
 	var list []labelerRow
 	var l labelerRow
-	_, err := pgx.ForEachRow(rows, []any{&l.ID, &l.PersonID, &l.Name, &l.pseudonym, &l.Suspended, &l.Labels, &l.Week, &l.given, &l.givenWeek, &l.Last, &l.kept}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&l.ID, &l.PersonID, &l.Name, &l.pseudonym, &l.Suspended, &l.Labels, &l.Week, &l.given, &l.givenWeek, &l.Last, &l.kept, &l.keptAt, &l.watched}, func() error {
 		list = append(list, l)
-		l.Suspended = nil
+		l.Suspended, l.keptAt = nil, nil
 		return nil
 	})
 	if err != nil {
@@ -211,13 +219,14 @@ func (s *Store) labelerRows(ctx context.Context, id int64) ([]labelerRow, error)
 
 // recent is a label as the signals see it.
 type recent struct {
-	LabelerID int64
-	Label     string
-	Seconds   float64
-	Words     int
-	TaskClass string
-	LabeledAt time.Time
-	Counted   bool
+	LabelerID     int64
+	Label         string
+	Seconds       float64
+	Words         int
+	TaskClass     string
+	PriorityClass PriorityClass
+	LabeledAt     time.Time
+	Counted       bool
 }
 
 // watch fills in what gold and signals say of the labelers. The usual pace is
@@ -235,36 +244,71 @@ func (s *Store) watch(ctx context.Context, list []labelerRow, only int64) error 
 	if err != nil {
 		return err
 	}
+	w := watching{paces, countAnswers(labels)}
 	byLabeler := map[int64][]recent{}
 	for _, l := range labels {
 		byLabeler[l.LabelerID] = append(byLabeler[l.LabelerID], l)
 	}
 	for i := range list {
+		var gold []goldAnswer
 		for _, a := range answers {
 			if a.LabelerID == list[i].ID {
+				gold = append(gold, a)
 				list[i].Gold.Add(a.Truth, a.Said)
 			}
 		}
-		if err := list[i].judge(byLabeler[list[i].ID], paces); err != nil {
+		if err := list[i].judge(byLabeler[list[i].ID], gold, w); err != nil {
 			return fmt.Errorf("labeler %d: %w", list[i].ID, err)
 		}
 	}
 	return nil
 }
 
-func (l *labelerRow) judge(labels []recent, paces map[paceKey]stats.Pace) error {
+// watching is what a labeler's work is held against: the usual pace, and what
+// everybody answered.
+type watching struct {
+	paces map[paceKey]stats.Pace
+	cells map[likeness]*answerCounts
+}
+
+func (w watching) signals(labels []recent, gold []goldAnswer) (Signals, error) {
 	var answers []Answered
+	for _, r := range labels {
+		answers = append(answers, Answered{Label: r.Label, Seconds: r.Seconds, Words: r.Words, Pace: w.paces[r.key()]})
+	}
+	var confusion Confusion
+	for _, a := range gold {
+		confusion.Add(a.Truth, a.Said)
+	}
+	changes, err := changesOf(labels, w.cells, gold)
+	if err != nil {
+		return Signals{}, err
+	}
+	return Watch(answers, confusion, changes)
+}
+
+// judge says what is unusual in all a labeler's recent work. Where a reviewer
+// has looked and kept them, only what came since accuses them.
+func (l *labelerRow) judge(labels []recent, gold []goldAnswer, w watching) error {
 	var seconds []float64
 	for _, r := range labels {
-		answers = append(answers, Answered{Label: r.Label, Seconds: r.Seconds, Words: r.Words, Pace: paces[r.key()]})
 		if r.Seconds > 0 {
 			seconds = append(seconds, r.Seconds)
 		}
 	}
 	l.Median = medianOf(seconds)
 	var err error
-	if l.Signals, err = Watch(answers, l.Gold); err != nil {
+	if l.Signals, err = w.signals(labels, gold); err != nil {
 		return err
+	}
+	if l.keptAt != nil {
+		since, err := w.signals(
+			slices.DeleteFunc(slices.Clone(labels), func(r recent) bool { return r.LabeledAt.Before(*l.keptAt) }),
+			slices.DeleteFunc(slices.Clone(gold), func(a goldAnswer) bool { return a.LabeledAt.Before(*l.keptAt) }))
+		if err != nil {
+			return err
+		}
+		l.Signals.Flags, l.Signals.Changes = since.Flags, since.Changes
 	}
 	if l.Judgement, err = Judge(l.Gold); err != nil {
 		return err
@@ -284,6 +328,8 @@ func (l *labelerRow) standing() Standing {
 		return Suspended
 	case l.Judgement.Standing == Proposed && l.kept > 0 && n < l.kept+looksAgain:
 		return Probation
+	case l.Judgement.Standing != Proposed && len(l.Signals.Flags) > 0: // signals lower trust
+		return Probation
 	}
 	return l.Judgement.Standing
 }
@@ -293,7 +339,7 @@ func (l *labelerRow) standing() Standing {
 func (s *Store) recent(ctx context.Context) ([]recent, error) {
 	rows, _ := s.DB.Query(ctx, `
 		SELECT w.id AS labeler_id, l.label, coalesce(l.elapsed_ms, 0) / 1000.0::float8 AS seconds,
-		       char_length(coalesce(i.snapshot->>'response', '')) / 6 AS words, i.task_class, l.labeled_at, l.purpose = 'count' AS counted
+		       char_length(coalesce(i.snapshot->>'response', '')) / 6 AS words, i.task_class, i.priority_class, l.labeled_at, l.purpose = 'count' AS counted
 		FROM labelers w
 		CROSS JOIN LATERAL (
 			SELECT * FROM labels WHERE labeler_id = w.id AND label IS NOT NULL ORDER BY id DESC LIMIT $1
@@ -368,6 +414,12 @@ func (s *Store) report(ctx context.Context, id int64) (labelerReport, error) {
 	r := labelerReport{LabelerReport: LabelerReport{Labeler: list[0].Labeler}, pseudonym: list[0].pseudonym, all: list[0].given, allWeek: list[0].givenWeek, now: time.Now().UTC()}
 	if r.Decisions, err = s.decisionsAbout(ctx, id); err != nil {
 		return r, err
+	}
+	if r.Exclusions, err = s.exclusionsOf(ctx, id); err != nil {
+		return r, err
+	}
+	if len(r.Exclusions) > 0 && r.Exclusions[0].Excluded {
+		r.LeftOut = r.Exclusions[0].Labels
 	}
 	if err := s.drift(ctx, &r); err != nil {
 		return r, err

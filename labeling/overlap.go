@@ -69,13 +69,6 @@ type SecondReadings struct {
 	Correct, PartiallyCorrect, Hallucinated float64
 }
 
-// SecondDue counts items of a cell that the design has read again, read or not
-// yet, alike in what the first labeler said.
-type SecondDue struct {
-	First string
-	Items int64
-}
-
 // secondRow is SecondReadings with the cell they belong to.
 type secondRow struct {
 	TaskClass     string
@@ -88,7 +81,6 @@ type secondRow struct {
 	First         string
 	Probability   float64
 	Items         int64
-	Read          bool // the second reading is there
 	Split         bool
 	Label         string
 	Votes         []int16
@@ -102,7 +94,7 @@ const secondQuery = `
 	)
 	SELECT i.task_class, i.priority_class, i.design, i.frame_day AS day, i.model_version, i.keep, i.part,
 	       c.first_reading AS first, c.second_probability AS probability, c.method = 'split' AS split, c.label,
-	       CASE WHEN c.method = 'split' THEN c.votes ELSE '{}' END AS votes, c.readings >= 2 AS read, count(*) AS items
+	       CASE WHEN c.method = 'split' THEN c.votes ELSE '{}' END AS votes, count(*) AS items
 	FROM consensus c
 	JOIN items i ON i.id = c.item_id
 	JOIN queues q ON q.id = i.queue_id
@@ -111,32 +103,21 @@ const secondQuery = `
 	  AND i.frame_day BETWEEN ($1 AT TIME ZONE 'UTC')::date AND (($2 - interval '1 microsecond') AT TIME ZONE 'UTC')::date
 	  AND q.kind = 'standard' AND i.design = 'bottom_k' AND ($3 = '' OR i.task_class = $3)
 	  AND i.u < coalesce(t.tau, 1) AND i.labeled > 0
-	  AND c.second_due AND c.second_probability > 0
+	  AND c.second_due AND c.second_probability > 0 AND c.readings >= 2
 	  AND c.first_reading <> 'cannot_tell' AND c.label <> 'cannot_tell'
-	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13`
-
-// secondPhase is what a cell has of its second readings, and what it is to have.
-type secondPhase struct {
-	read []SecondReadings
-	due  []SecondDue
-}
+	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12`
 
 // seconds returns the second readings of a window's sample by cell.
-func (s *Store) seconds(ctx context.Context, f SampleFilter, frames frameThresholds) (map[cellKey]secondPhase, error) {
+func (s *Store) seconds(ctx context.Context, f SampleFilter, frames frameThresholds) (map[cellKey][]SecondReadings, error) {
 	rows, _ := s.DB.Query(ctx, secondQuery, f.From.UTC(), f.To.UTC(), f.TaskClass, frames.queues, frames.classes, frames.days, frames.taus, frames.parts)
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[secondRow])
 	if err != nil {
 		return nil, fmt.Errorf("second readings: %w", err)
 	}
-	byCell := map[cellKey]secondPhase{}
+	byCell := map[cellKey][]SecondReadings{}
 	for _, r := range list {
 		key := cellKey{r.TaskClass, r.PriorityClass, r.Design, r.Day, r.ModelVersion, r.Keep, r.Part}
-		phase := byCell[key]
-		phase.due = append(phase.due, SecondDue{r.First, r.Items})
-		if r.Read {
-			phase.read = append(phase.read, r.held())
-		}
-		byCell[key] = phase
+		byCell[key] = append(byCell[key], r.held())
 	}
 	return byCell, nil
 }

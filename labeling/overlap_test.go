@@ -121,3 +121,48 @@ func TestAnUndoneHallucinatedIsNoSecondPhase(t *testing.T) {
 		t.Errorf("it was read again for another reason than the draw: %s", fmt.Sprint(cells))
 	}
 }
+
+// Whoever changes a label because of the second reading does not change what
+// was drawn: the item stays what one in ten stands for.
+func TestALabelChangedAfterReadingTheSecondStaysTheFirstReading(t *testing.T) {
+	s := tx(t)
+	queue := openQueue(t, s, "sql_query")
+	items := put(t, s, queue, seed{u: .1, wanted: 2}, seed{u: .2, wanted: 2})
+	if _, err := s.DB.Exec(t.Context(), `UPDATE items SET second_drawn = true, overlap = .1`); err != nil {
+		t.Fatal(err)
+	}
+	again := func(item int64) {
+		t.Helper()
+		r, err := s.Undo(t.Context(), person(1), item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		submit(t, s, 1, r, Answer{Label: "hallucinated"})
+	}
+	first := func(item int64) string {
+		t.Helper()
+		var text string
+		err := s.DB.QueryRow(t.Context(), `SELECT first_reading || ' ' || second_probability || ' ' || label || ' ' || method FROM consensus WHERE item_id = $1`, item).Scan(&text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for range items {
+		submit(t, s, 1, held(t, s, queue, 1), Answer{Label: "correct"})
+	}
+	again(items[1]) // a slip, mended before anybody else has read the item
+	if got := first(items[1]); got != "hallucinated 1 hallucinated single" {
+		t.Errorf("a slip that was mended: %s", got)
+	}
+	for range items {
+		submit(t, s, 2, held(t, s, queue, 2), Answer{Label: "hallucinated"})
+	}
+	if _, err := s.ItemHistory(t.Context(), person(1), items[0]); err != nil {
+		t.Fatal(err)
+	}
+	again(items[0])
+	if got := first(items[0]); got != "correct 0.1 hallucinated agreed" {
+		t.Errorf("a label changed after reading the second: %s", got)
+	}
+}

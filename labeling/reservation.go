@@ -226,6 +226,7 @@ type turn struct {
 	labeler   int64
 	held      *Reservation // what they have there already, the oldest
 	suspended *time.Time
+	watched   bool // signals bring them more gold
 	able      Skills
 	byHand    bool // something in it was put first or given to somebody
 }
@@ -257,13 +258,13 @@ func (s *Store) turnOf(ctx context.Context, in place, labeler int64, ahead bool)
 		return err
 	})
 	batch.Queue(`
-		SELECT suspended_at, task_classes, languages,
+		SELECT suspended_at, watched, task_classes, languages,
 		       EXISTS (SELECT FROM items
 		               WHERE queue_id = (SELECT queues.id FROM queues WHERE `+in.where+`)
 		                 AND (assigned_to IS NOT NULL OR lifted <> 0) AND taken = 0 AND passed_over = 0 AND removed_at IS NULL)
 		FROM labelers
 		WHERE id = $1`, labeler, in.key).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&at.suspended, &at.able.TaskClasses, &at.able.Languages, &at.byHand)
+		return row.Scan(&at.suspended, &at.watched, &at.able.TaskClasses, &at.able.Languages, &at.byHand)
 	})
 	at.labeler = labeler
 	err = s.DB.SendBatch(ctx, batch).Close()
@@ -287,7 +288,7 @@ func (s *Store) reserveFrom(ctx context.Context, at turn, tested, open bool, fir
 	}
 	second := s.draw()
 	ways := Ways(first, second, at.queue.MeasurementShare)
-	if tested && second >= 1-at.queue.GoldShare {
+	if tested && second >= 1-goldFor(at.queue.GoldShare, at.watched) {
 		ways = append([]Way{WayGold}, ways...)
 	}
 	if at.byHand {

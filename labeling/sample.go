@@ -60,7 +60,6 @@ type SampleCell struct {
 	Sampled int64            // = Labels.All() + Skipped + Pending
 	Labels  Tally            // first readings
 	Second  []SecondReadings // of those of Labels that the design had read again
-	Due     []SecondDue      // of those of Labels that it has read again, Second among them
 	Skipped int64            // passed over or removed: nonresponse
 	Pending int64            // reserved, or waiting again, right now
 
@@ -103,8 +102,7 @@ func (s *Store) Sample(ctx context.Context, actor auth.Actor, f SampleFilter) ([
 	}
 	list := cells(counted, totals, f)
 	for i := range list {
-		phase := second[list[i].key()]
-		list[i].Second, list[i].Due = phase.read, phase.due
+		list[i].Second = second[list[i].key()]
 	}
 	return list, nil
 }

@@ -44,7 +44,7 @@ type Standing string
 // The standings. Suspended is a person's decision, the others follow from gold.
 const (
 	New       Standing = "new"       // too few gold answers to say
-	Probation Standing = "probation" // all they label is read again
+	Probation Standing = "probation" // more likely too often wrong than not, or unusual: all they label is read again
 	Unproven  Standing = "unproven"  // nothing speaks against them, and not enough for them
 	Trusted   Standing = "trusted"   // the interval of their accuracy lies above 85 %
 	Proposed  Standing = "proposed"  // signals ask for a suspension; a person decides
@@ -116,7 +116,7 @@ type Answered struct {
 }
 
 // Signals are what looks unusual in a labeler's work. They lower trust and
-// bring more gold; they never delete a label.
+// bring more gold (WatchLabelers); they never delete a label.
 type Signals struct {
 	Labels     int
 	TooFast    int     // faster than the text can be read, or far faster than usual
@@ -124,6 +124,7 @@ type Signals struct {
 	LongestRun int     // of one answer
 	Entropy    float64 // of the answers, in bits
 	Spammer    *float64
+	Changes    []Change // moments from which on they answered differently
 	Flags      []string // in words; empty: nothing unusual
 }
 
@@ -138,9 +139,9 @@ const (
 )
 
 // Watch finds what is unusual in a labeler's answers, oldest first, and in
-// what they said of gold.
-func Watch(answers []Answered, gold Confusion) (Signals, error) {
-	s := Signals{Labels: len(answers)}
+// what they said of gold; changes are those found in both.
+func Watch(answers []Answered, gold Confusion, changes []Change) (Signals, error) {
+	s := Signals{Labels: len(answers), Changes: changes}
 	var classes []int
 	for _, a := range answers {
 		classes = append(classes, slices.Index(Labels, a.Label))
@@ -194,5 +195,8 @@ func (s *Signals) flag() {
 	}
 	if s.Labels >= runWorthALook && s.LongestRun >= runWorthALook && s.Entropy < entropyAtLeast {
 		s.Flags = append(s.Flags, "one answer almost always")
+	}
+	for _, change := range s.Changes {
+		s.Flags = append(s.Flags, change.words())
 	}
 }

@@ -107,15 +107,15 @@ func TestSignalsSayWhatIsUnusual(t *testing.T) {
 	for i := range same {
 		same[i] = Answered{Label: "correct", Seconds: 4, Words: 120, Pace: pace}
 	}
-	calm, err := Watch(steady, Confusion{{12}, {0, 12}, {0, 0, 12}})
+	calm, err := Watch(steady, Confusion{{12}, {0, 12}, {0, 0, 12}}, nil)
 	if err != nil || len(calm.Flags) != 0 || calm.TooFast != 0 || *calm.Spammer != 1 {
 		t.Errorf("steady work: %+v %v", calm, err)
 	}
-	odd, err := Watch(same, Confusion{{12}, {12}, {12}})
+	odd, err := Watch(same, Confusion{{12}, {12}, {12}}, nil)
 	if err != nil || len(odd.Flags) != 3 || odd.TooFast != 60 || *odd.Spammer != 0 || odd.LongestRun != 60 || odd.Entropy != 0 {
 		t.Errorf("want all three signals, got %+v %v", odd, err)
 	}
-	none, err := Watch(nil, Confusion{})
+	none, err := Watch(nil, Confusion{}, nil)
 	if err != nil || len(none.Flags) != 0 || none.Spammer != nil {
 		t.Errorf("nobody: %+v %v", none, err)
 	}

@@ -27,7 +27,7 @@ const (
 // reviewer decided needs nobody more, and still says how its labelers err.
 const readTwiceQuery = `
 	WITH latest AS (
-		SELECT DISTINCT ON (l.item_id, l.labeler_id) l.item_id, l.labeler_id, l.label
+		SELECT DISTINCT ON (l.item_id, l.labeler_id) l.item_id, l.labeler_id, l.label, l.labeled_at
 		FROM labels l
 		JOIN items i ON i.id = l.item_id
 		WHERE l.queue_id = $1 AND l.purpose = 'count' AND ` + independent + ` AND i.removed_at IS NULL AND i.labeled >= 2
@@ -35,7 +35,7 @@ const readTwiceQuery = `
 		ORDER BY l.item_id DESC, l.labeler_id, l.revision DESC
 		LIMIT $3
 	)
-	SELECT item_id, labeler_id, label FROM latest WHERE label = ANY ($4)`
+	SELECT item_id, labeler_id, label FROM latest l WHERE label = ANY ($4) AND ` + countsStill
 
 // CallThirds asks for a third labeler where two agree and their label is not
 // sure enough, and returns for how many items it did. A queue whose labelers

@@ -104,7 +104,7 @@ var standings = map[labeling.Standing]struct {
 	labeling.New:       {ui.Pill{Text: "new", Mark: ui.MarkInconclusive, Tone: ui.NA}, "Fewer than ten gold answers say nothing yet."},
 	labeling.Unproven:  {ui.Pill{Text: "unproven", Mark: ui.MarkInconclusive, Tone: ui.NA}, "Nothing speaks against them, and not enough gold for them: trust begins when the interval lies above 85 %."},
 	labeling.Trusted:   {ui.Pill{Text: "trusted", Mark: ui.MarkHolds, Tone: ui.Ok}, "The interval of their accuracy on gold lies above 85 %."},
-	labeling.Probation: {ui.Pill{Text: "probation", Mark: ui.MarkWarn, Tone: ui.Mid}, "More likely below 85 % than above: everything they label is read a second time."},
+	labeling.Probation: {ui.Pill{Text: "probation", Mark: ui.MarkWarn, Tone: ui.Mid}, "More likely below 85 % than above on gold, or something is unusual: more gold, and everything they label is read a second time."},
 	labeling.Proposed:  {ui.Pill{Text: "to decide", Mark: ui.MarkFail, Tone: ui.Bad}, "Wrong on gold too often. Everything they label is read a second time until a reviewer decides."},
 	labeling.Suspended: {ui.Pill{Text: "suspended", Mark: ui.MarkFailed, Tone: ui.Bad}, "Nothing is served to them. Their labels stay and are read a second time."},
 }

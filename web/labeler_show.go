@@ -26,9 +26,13 @@ type labelerPage struct {
 	NoGold    string
 	Accuracy  *ui.LineChart
 	Bad       *ui.LineChart
+	Changes   ui.Table
 	Signals   ui.Facts
 	Decide    *standingForm
 	Decisions ui.Feed
+
+	Exclude    *exclusionForm
+	Exclusions ui.Feed
 }
 
 // standingForm is where a reviewer decides.
@@ -80,7 +84,9 @@ func buildLabeler(r labeling.LabelerReport, actor auth.Actor, now time.Time) lab
 	p.gold(r)
 	p.signals(r)
 	p.drift(r, now)
+	p.changes(r)
 	p.decide(r, actor)
+	p.exclude(r, actor)
 	for _, d := range r.Decisions {
 		did := map[string]string{labeling.Suspend: "suspended", labeling.Keep: "looked and kept", labeling.Reinstate: "reinstated"}[d.Decision]
 		p.Decisions.Items = append(p.Decisions.Items, ui.FeedItem{Icon: ui.IconBook, Who: d.By, Did: ui.Text(did), At: ui.Time{At: d.DecidedAt}, Note: d.Reason})
@@ -200,6 +206,34 @@ func (p *labelerPage) drift(r labeling.LabelerReport, now time.Time) {
 	}
 	p.Bad = &ui.LineChart{XAxis: across, YAxis: ui.Axis{Min: 0, Max: 1}, Series: []ui.Series{bad}, XTicks: ticks, YTicks: percents, Height: 160,
 		Name: fmt.Sprintf("Share called hallucinated over %s", ui.CountOf(len(r.Drift), "week"))}
+}
+
+// changes lists from when on a labeler answered differently.
+func (p *labelerPage) changes(r labeling.LabelerReport) {
+	p.Changes = ui.Table{Caption: "Changes", Bare: true, Columns: []ui.Column{
+		{Label: "What"}, {Label: "Since"}, {Label: "Before", Right: true}, {Label: "After", Right: true}, {Label: "Others then", Right: true}, {Label: "By chance", Right: true}}}
+	for _, c := range r.Signals.Changes {
+		what, others := capital(labelWords(c.What))+", share of labels", "–"
+		if c.What == "gold" {
+			what = "Right on gold"
+		}
+		if c.Others != nil {
+			others = ui.ShareTo(c.Others[0], 0) + " → " + ui.ShareTo(c.Others[1], 0)
+		}
+		p.Changes.Rows = append(p.Changes.Rows, ui.Row{Cells: []templ.Component{
+			ui.Bold(what), ui.Time{At: c.Since, Style: ui.Day}, ui.Words(partWords(c.Before)), ui.Words(ui.Toned(ui.Mid, partWords(c.After))), ui.Dim(others), ui.Dim(chanceWords(c.Chance))}})
+	}
+}
+
+func partWords(p labeling.Part) string {
+	return ui.ShareTo(p.Share(), 0) + " of " + ui.Count(p.N)
+}
+
+func chanceWords(p float64) string {
+	if p < .0001 {
+		return "< 1 in 10,000"
+	}
+	return "1 in " + ui.Count(int(math.Round(1/p)))
 }
 
 // decide offers a reviewer what can be decided now.

@@ -91,6 +91,55 @@ func TestThePagesOfQualityShowWhatLabelersDid(t *testing.T) {
 	w.as(auth.Labeler).post("/queues/sql_query/next", nil).want(http.StatusForbidden)
 }
 
+// Which labels count is decided on the labeler's page, with a reason, and can be
+// taken back there.
+func TestAReviewerLeavesLabelsOutAndHasThemCountAgain(t *testing.T) {
+	w, _, _ := readTwice(t, 3)
+	reviewer := w.as(auth.Reviewer)
+	path := fmt.Sprintf("/labelers/%d", w.count(`SELECT id FROM labelers WHERE person_id = $1`, w.ids[auth.Labeler]))
+	page := reviewer.get(path).want(200).harmless()
+	page.says("main", "Which labels count", "Leave out", "No label is deleted")
+	if strings.Contains(page.text("main"), "Count all again") {
+		t.Error("nothing is left out yet")
+	}
+	form := func(decision, from, to, reason string) url.Values {
+		return url.Values{"decision": {decision}, "from": {from}, "to": {to}, "reason": {reason}}
+	}
+	reviewer.post(path+"/exclusion", form("exclude", "", "", " ")).want(http.StatusBadRequest)
+	reviewer.post(path+"/exclusion", form("exclude", "yesterday", "", "x")).want(http.StatusBadRequest)
+	reviewer.post(path+"/exclusion", form("exclude", "2026-02-02", "2026-02-01", "x")).want(http.StatusBadRequest)
+	reviewer.post(path+"/exclusion", form("forget", "", "", "x")).want(http.StatusBadRequest)
+	reviewer.post(path+"/exclusion", form("include", "", "", "x")).want(http.StatusConflict)
+	w.as(auth.Engineer).post(path+"/exclusion", form("exclude", "", "", "x")).want(http.StatusForbidden)
+
+	reviewer.post(path+"/exclusion", form("exclude", "2020-01-01", "", nasty)).want(http.StatusSeeOther).to(path)
+	reviewer.get(path).want(200).harmless().says("main", "3 labels are left out", nasty, "left out the labels since 1 Jan, 3 (version 1)", "being made again", "Count all again")
+	w.as(auth.Labeler).get("/labelers/me").want(200).harmless().says("main", "3 labels are left out", nasty)
+	if n, err := w.stages.Labeling.ReplayExclusion(context.Background(), auth.Product(), int64(w.count(`SELECT labeler_id FROM exclusions`))); err != nil || n != 3 {
+		t.Fatalf("want three items settled again, got %d, %v", n, err)
+	}
+	reviewer.post(path+"/exclusion", form("include", "", "", "they were right")).want(http.StatusSeeOther)
+	reviewer.get(path).want(200).says("main", "had all labels count again (version 2)", "they were right")
+}
+
+func TestALabelersPageSaysFromWhenOnTheyAnsweredDifferently(t *testing.T) {
+	w, _, _ := readTwice(t, 1)
+	report := labeling.LabelerReport{Labeler: labeling.Labeler{Standing: labeling.Probation, Signals: labeling.Signals{Changes: []labeling.Change{
+		{What: "hallucinated", Since: w.clock.now(), Before: labeling.Part{Of: 10, N: 100}, After: labeling.Part{Of: 60, N: 100}, Others: &[2]float64{.11, .12}, Chance: .0004},
+		{What: "gold", Since: w.clock.now(), Before: labeling.Part{Of: 19, N: 20}, After: labeling.Part{Of: 8, N: 20}, Chance: .00001}}}}}
+	p := buildLabeler(report, auth.Actor{Kind: auth.Person, Roles: []auth.Role{auth.Reviewer}}, w.clock.now())
+	var b strings.Builder
+	if err := p.Changes.Render(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	shown := strings.Join(strings.Fields(b.String()), " ")
+	for _, want := range []string{"Hallucinated, share of labels", "10 % of 100", "60 % of 100", "11 % → 12 %", "1 in 2,500", "Right on gold", "&lt; 1 in 10,000"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("want %q in %s", want, shown)
+		}
+	}
+}
+
 func TestAReviewerMakesGoldAndLabelersReadWhyWhenTheDayIsOver(t *testing.T) {
 	w, _, _ := readTwice(t, 3)
 	reviewer := w.as(auth.Reviewer)

@@ -353,6 +353,7 @@ func routes() []route {
 		{"GET", "/labelers/me", may(auth.SeeOwnWork).personOnly(), (*site).labelerOwn},
 		{"GET", "/labelers/:labeler", may(auth.SeeMeasures).personOnly(), (*site).labelerShow},
 		{"POST", "/labelers/:labeler/standing", may(auth.Adjudicate).personOnly(), (*site).labelerStanding},
+		{"POST", "/labelers/:labeler/exclusion", may(auth.Adjudicate).personOnly(), (*site).labelerExclusion},
 		{"GET", "/practice", may(auth.Label).personOnly(), (*site).practiceShow},
 		{"POST", "/practice", may(auth.Label).personOnly(), (*site).practiceAnswer},
 		{"GET", "/adjudications", may(auth.Adjudicate).personOnly(), (*site).adjudicationsShow},

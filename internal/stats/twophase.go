@@ -34,18 +34,16 @@ func TwoPhase(strata []Stratum, second []SecondReading, about Variance, level fl
 	if !e.Defined {
 		return e, nil
 	}
-	var read [2][]float64 // weights, by first label
+	read, _, err := secondWeights(strata, cells, second)
+	if err != nil {
+		return Estimate{}, err
+	}
 	var bad [2]float64
-	partOf := cells.partOf()
+	var seen [2]int
 	for _, s := range second {
-		day, known := partOf[[2]string{s.Frame, s.Stratum}]
-		if !known || day.labeled == 0 {
-			return Estimate{}, invalid("stratum", s.Stratum, "one of the strata, with labels")
-		}
-		w := day.population / float64(day.labeled) / s.P
 		class := int(indicator(s.FirstBad))
-		read[class] = append(read[class], w)
-		bad[class] += w * s.Final
+		bad[class] += read[class][seen[class]] * s.Final
+		seen[class]++
 	}
 	z := twoSidedZ(level)
 	r1, limits1, size1 := kept(read[1], bad[1], 1, z, level)
@@ -77,64 +75,76 @@ func TwoPhase(strata []Stratum, second []SecondReading, about Variance, level fl
 	return e, nil
 }
 
-// SecondDue counts items of a stratum that are to be read again, read or not
-// yet, alike in their first label.
-type SecondDue struct {
-	Stratum  string
-	FirstBad bool
-	Items    int
-}
-
 // leastRepresented is the share of the first labels, by the traffic they stand
 // for, whose stratum must have some of its second readings.
 const leastRepresented = 0.90
 
-// Answered makes up for second readings that are still to come. Harm is read
-// again first, and harm is where first labels miss most: taken for all, what
-// came early would make a rate nearly twice the truth. Within a stratum and
-// class of first labels those read stand for those due (Little & Rubin 2002,
-// weighting classes), so their probabilities are multiplied by the share that
-// came. good is the effective number (Kish) of first labels "good" that were
-// read again. whole is false while strata that have nothing read yet stand for
-// more than a tenth of either class; then second readings correct nothing.
-func Answered(strata []Stratum, second []SecondReading, due []SecondDue) (weighted []SecondReading, good float64, whole bool) {
+// Represented says how far second readings speak for all first labels: good is
+// the effective number (Kish) of first labels "good" that were read again, and
+// whole is false while strata that have nothing read again stand for more than a
+// tenth of either class of first labels. Harm is read again first, and harm is
+// where first labels miss most: then second readings correct nothing yet.
+func Represented(strata []Stratum, second []SecondReading) (good float64, whole bool) {
+	if firstOf(checkStrata(strata), checkSecond(second)) != nil {
+		return 0, false
+	}
+	_, cells := stratified(strata, OfProcess, .95)
+	weights, reached, err := secondWeights(strata, cells, second)
+	if err != nil {
+		return 0, false
+	}
+	return kish(weights[0]), reached[0] >= leastRepresented && reached[1] >= leastRepresented
+}
+
+// secondWeights are the weights of second readings in their order, by first
+// label: good and bad. Those read of a stratum stand for all its first labels of
+// their class, however many of those due were read so far and on whichever days
+// (post-stratification by the first phase; Särndal, Swensson & Wretman 1992,
+// ch. 9.6). reached is the share of each class that lies in strata with some.
+func secondWeights(strata []Stratum, cells joined, second []SecondReading) (weights [2][]float64, reached [2]float64, err error) {
+	partOf := cells.partOf()
 	type class struct {
 		stratum string
-		bad     bool
+		bad     int
 	}
-	wanted, read := map[class]int{}, map[class]int{}
-	for _, d := range due {
-		wanted[class{d.Stratum, d.FirstBad}] += d.Items
+	of := func(s SecondReading) class { return class{s.Stratum, int(indicator(s.FirstBad))} }
+	read, first := map[class]float64{}, map[class]float64{}
+	plain := make([]float64, len(second))
+	for i, s := range second {
+		day, known := partOf[[2]string{s.Frame, s.Stratum}]
+		if !known || day.labeled == 0 {
+			return weights, reached, invalid("stratum", s.Stratum, "one of the strata, with labels")
+		}
+		plain[i] = day.population / float64(day.labeled) / s.P
+		read[of(s)] += plain[i]
 	}
-	for _, s := range second {
-		read[class{s.Stratum, s.FirstBad}]++
-	}
-	weight := map[[2]string]float64{}
-	var mass, reached [2]float64
+	var mass [2]float64
 	for _, s := range strata {
-		if s.Labeled == 0 {
+		day, known := partOf[[2]string{s.Frame, s.Name}]
+		if !known || day.labeled == 0 {
 			continue
 		}
-		w := float64(s.Population) / float64(s.Labeled)
-		weight[[2]string{s.Frame, s.Name}] = w
-		for i, n := range [2]float64{float64(s.Labeled) - s.Bad, s.Bad} {
-			mass[i] += w * n
-			if read[class{s.Name, i == 1}] > 0 {
-				reached[i] += w * n
-			}
+		for bad, n := range [2]float64{float64(s.Labeled) - s.Bad, s.Bad} {
+			w := n * day.population / float64(day.labeled)
+			mass[bad] += w
+			first[class{s.Name, bad}] += w
 		}
 	}
-	var weights []float64
-	for _, s := range second {
-		key := class{s.Stratum, s.FirstBad}
-		s.P *= min(1, float64(read[key])/float64(max(1, wanted[key])))
-		weighted = append(weighted, s)
-		if !s.FirstBad {
-			weights = append(weights, weight[[2]string{s.Frame, s.Stratum}]/s.P)
+	for i, s := range second {
+		key := of(s)
+		weights[key.bad] = append(weights[key.bad], plain[i]*first[key]/read[key])
+	}
+	for key := range read {
+		reached[key.bad] += first[key]
+	}
+	for bad := range reached {
+		if mass[bad] == 0 {
+			reached[bad] = 1
+		} else {
+			reached[bad] /= mass[bad]
 		}
 	}
-	whole = reached[0] >= leastRepresented*mass[0] && reached[1] >= leastRepresented*mass[1]
-	return weighted, kish(weights), whole
+	return weights, reached, nil
 }
 
 func checkSecond(second []SecondReading) error {

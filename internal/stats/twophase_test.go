@@ -193,7 +193,6 @@ func TestSecondReadingsCorrectFromTenOn(t *testing.T) {
 // until enough strata have some, second readings correct nothing.
 func TestEarlySecondReadingsStandForTheirStratum(t *testing.T) {
 	strata := []Stratum{{Name: "harm", Population: 100, Labeled: 50, Bad: 10}, {Name: "random", Population: 900, Labeled: 90, Bad: 3}}
-	due := []SecondDue{{"harm", true, 10}, {"harm", false, 4}, {"random", true, 3}, {"random", false, 8}}
 	var early []SecondReading
 	for range 10 {
 		early = append(early, SecondReading{Stratum: "harm", FirstBad: true, P: 1, Final: 1})
@@ -201,27 +200,37 @@ func TestEarlySecondReadingsStandForTheirStratum(t *testing.T) {
 	for i := range 4 {
 		early = append(early, SecondReading{Stratum: "harm", P: .1, Final: indicator(i == 0)})
 	}
-	if _, good, whole := Answered(strata, early, due); whole || good != 4 {
+	if good, whole := Represented(strata, early); whole || good != 4 {
 		t.Errorf("nothing of the random stratum was read again: got %g, %v", good, whole)
 	}
 	more := append(early, SecondReading{Stratum: "random", FirstBad: true, P: 1, Final: 1},
 		SecondReading{Stratum: "random", P: .1}, SecondReading{Stratum: "random", P: .1})
-	weighted, good, whole := Answered(strata, more, due)
+	good, whole := Represented(strata, more)
 	if !whole {
 		t.Error("every stratum has some")
 	}
-	near(t, "one of three read", 1./3, weighted[14].P)
-	near(t, "two of eight read", .1*2/8, weighted[15].P)
-	near(t, "all of harm read", .1, weighted[10].P)
-	// 4 of weight 2/.1, 2 of weight 10/.025: (80+800)²/(4·400+2·160,000).
-	near(t, "effective number", 880*880/321_600., good)
-	e := must(TwoPhase(strata, weighted, OfProcess, .95))
-	// Q = (20+30)/1000; of the good one in 44 was bad after all.
-	near(t, "rate", .05+.95*20/880, e.Value)
-	if _, good, whole := Answered(strata, nil, due); whole || good != 0 {
+	// 40 good of harm stand for 80 responses, four of them read: 20 each; 87 of
+	// random for 870, two of them read: 435 each.
+	near(t, "effective number", 950*950/(4*400+2*435*435.), good)
+	e := must(TwoPhase(strata, more, OfProcess, .95))
+	near(t, "rate", .05+.95*20/950, e.Value)
+	if good, whole := Represented(strata, nil); whole || good != 0 {
 		t.Error("without a second reading nothing is represented")
 	}
-	if _, _, whole := Answered(nil, nil, nil); !whole {
-		t.Error("of nothing nothing is missing")
+	if _, whole := Represented(strata, []SecondReading{{Stratum: "elsewhere", P: 1}}); whole {
+		t.Error("what is of no stratum represents nothing")
 	}
+}
+
+// Which days are read again first does not move the rate either.
+func TestSecondReadingsOfOneDayStandForAllDaysOfTheirStratum(t *testing.T) {
+	strata := []Stratum{
+		{Name: "harm", Frame: "1", Population: 100, Labeled: 20, Bad: 10}, {Name: "harm", Frame: "2", Population: 100, Labeled: 100, Bad: 50},
+		{Name: "random", Frame: "1", Population: 800, Labeled: 80, Bad: 0},
+	}
+	second := []SecondReading{
+		{Stratum: "harm", Frame: "2", FirstBad: true, P: 1, Final: 1}, {Stratum: "harm", Frame: "2", P: .1, Final: 1}, {Stratum: "random", Frame: "1", P: .1},
+	}
+	e := must(TwoPhase(strata, second, OfProcess, .95))
+	near(t, "half of harm is bad at first sight, and all of it in truth", .2, e.Value)
 }
