@@ -153,6 +153,7 @@ func (said *spoken) queueKnown(batch *pgx.Batch, item int64) {
 func (said *spoken) hear(r Reading) {
 	for i := range said.readings {
 		if said.readings[i].LabelerID == r.LabelerID {
+			r.Alone = said.readings[i].Alone
 			said.readings[i] = r
 			return
 		}

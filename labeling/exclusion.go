@@ -42,13 +42,11 @@ func (Excluded) Kind() string { return "labeling.excluded" }
 const countsStill = `NOT EXISTS (SELECT FROM labelers x WHERE x.id = l.labeler_id AND x.left_out @> l.labeled_at)`
 
 // Exclude leaves a labeler's labels out that were given from one moment to
-// another; nil is open. It is a new version each time, and the newest stands
-// alone. Consensus, agreement and rates follow in a job. Signals never do it,
-// and nobody decides about themselves.
+// another; nil is the first label, and now: what is still to come is no
+// decision about labels, but a suspension. It is a new version each time, and the
+// newest stands alone. Consensus, agreement and rates follow in a job. Signals
+// never do it, and nobody decides about themselves.
 func (s *Store) Exclude(ctx context.Context, actor auth.Actor, labeler int64, from, to *time.Time, reason string) error {
-	if from != nil && to != nil && !from.Before(*to) {
-		return fault.Say(fault.Invalid, "Labels are left out from one moment to a later one.")
-	}
 	return s.decideExclusion(ctx, actor, labeler, Exclusion{Excluded: true, From: from, To: to, Reason: reason})
 }
 
@@ -68,7 +66,8 @@ func (s *Store) decideExclusion(ctx context.Context, actor auth.Actor, labeler i
 	return postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
 		var person *int64
 		var out bool
-		err := tx.QueryRow(ctx, `SELECT person_id, NOT isempty(left_out) FROM labelers WHERE id = $1 FOR UPDATE`, labeler).Scan(&person, &out)
+		var now time.Time
+		err := tx.QueryRow(ctx, `SELECT person_id, NOT isempty(left_out), clock_timestamp() FROM labelers WHERE id = $1 FOR UPDATE`, labeler).Scan(&person, &out, &now)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			return fmt.Errorf("labeler %d: %w", labeler, fault.NotFound)
@@ -78,6 +77,12 @@ func (s *Store) decideExclusion(ctx context.Context, actor auth.Actor, labeler i
 			return fault.Say(fault.Denied, "Nobody decides about themselves. Ask another reviewer.")
 		case !e.Excluded && !out:
 			return fault.Say(fault.Conflict, "All their labels count already.")
+		}
+		if e.Excluded && (e.To == nil || e.To.After(now)) {
+			e.To = &now
+		}
+		if e.From != nil && !e.From.Before(*e.To) {
+			return fault.Say(fault.Invalid, "Labels are left out from one day to a later one, and not before they are given.")
 		}
 		return s.writeExclusion(ctx, tx, actor, labeler, e)
 	})

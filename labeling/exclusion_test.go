@@ -107,8 +107,11 @@ func TestLabelsAreLeftOutByADecisionAndComeBackByOne(t *testing.T) {
 		t.Errorf("who is left out is not served the same again: %v", err)
 	}
 
-	later := time.Now().Add(time.Hour)
-	if err := s.Exclude(t.Context(), reviewer, one, &later, nil, "only from then on"); err != nil {
+	later, sooner := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
+	if err := s.Exclude(t.Context(), reviewer, one, &later, nil, "what is to come"); fault.Of(err) != fault.Invalid {
+		t.Errorf("what is to come is a suspension's: %v", err)
+	}
+	if err := s.Exclude(t.Context(), reviewer, one, nil, &sooner, "only until then"); err != nil {
 		t.Fatal(err)
 	}
 	replayed(4) // none of theirs lies in the new version

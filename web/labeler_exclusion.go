@@ -37,7 +37,7 @@ func (p *labelerPage) exclude(r labeling.LabelerReport, actor auth.Actor) {
 	}
 	f := exclusionForm{Action: "/labelers/" + itemID(r.ID) + "/exclusion", Fields: []ui.Field{
 		{Label: "From day, UTC", Name: "from", Type: "date", Optional: true, Hint: "The first label when empty."},
-		{Label: "To day, itself too", Name: "to", Type: "date", Optional: true, Hint: "For good when empty."},
+		{Label: "To day, itself too", Name: "to", Type: "date", Optional: true, Hint: "Until now when empty."},
 		{Label: "Why, the labeler will read it", Name: "reason", ID: "exclusion-reason", Rows: 2, Required: true}},
 		Means:   "Leaves labels out of consensus, agreement and rates, which are made again without them. Their items go to others. No label is deleted, and it can be taken back.",
 		Buttons: []ui.Button{{Label: "Leave out", Name: "decision", Value: "exclude", Submit: true, Style: ui.Hazard}}}
@@ -53,17 +53,18 @@ func exclusionWords(e labeling.Exclusion) string {
 	if !e.Excluded {
 		return fmt.Sprintf("had all labels count again (version %d)", e.Version)
 	}
-	days := "all labels"
+	days := "labels"
 	switch {
 	case e.From != nil && e.To != nil:
-		days = "the labels of " + e.From.UTC().Format("2 Jan") + " to " + e.To.UTC().AddDate(0, 0, -1).Format("2 Jan")
-	case e.From != nil:
-		days = "the labels since " + e.From.UTC().Format("2 Jan")
+		days = "the labels of " + e.From.UTC().Format("2 Jan") + " to " + dayBefore(*e.To)
 	case e.To != nil:
-		days = "the labels up to " + e.To.UTC().AddDate(0, 0, -1).Format("2 Jan")
+		days = "the labels up to " + dayBefore(*e.To)
 	}
 	return fmt.Sprintf("left out %s, %s (version %d)", days, ui.Count(int(e.Labels)), e.Version)
 }
+
+// dayBefore is the last day that a moment ends.
+func dayBefore(until time.Time) string { return until.UTC().Add(-time.Nanosecond).Format("2 Jan") }
 
 func (s *site) labelerExclusion(c *fiber.Ctx) error {
 	labels, err := s.labels()

@@ -113,7 +113,7 @@ func TestAReviewerLeavesLabelsOutAndHasThemCountAgain(t *testing.T) {
 	w.as(auth.Engineer).post(path+"/exclusion", form("exclude", "", "", "x")).want(http.StatusForbidden)
 
 	reviewer.post(path+"/exclusion", form("exclude", "2020-01-01", "", nasty)).want(http.StatusSeeOther).to(path)
-	reviewer.get(path).want(200).harmless().says("main", "3 labels are left out", nasty, "left out the labels since 1 Jan, 3 (version 1)", "being made again", "Count all again")
+	reviewer.get(path).want(200).harmless().says("main", "3 labels are left out", nasty, "left out the labels of 1 Jan to", "3 (version 1)", "being made again", "Count all again")
 	w.as(auth.Labeler).get("/labelers/me").want(200).harmless().says("main", "3 labels are left out", nasty)
 	if n, err := w.stages.Labeling.ReplayExclusion(context.Background(), auth.Product(), int64(w.count(`SELECT labeler_id FROM exclusions`))); err != nil || n != 3 {
 		t.Fatalf("want three items settled again, got %d, %v", n, err)

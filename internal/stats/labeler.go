@@ -77,10 +77,12 @@ func (g GoldTest) Next(right bool) GoldTest {
 	return GoldTest{g.Score + math.Log(0.25/0.05)}
 }
 
+// goldTestBound ends the test on either side.
+var goldTestBound = math.Log(0.95 / 0.05)
+
 // Verdict is Fail for a bad labeler, Pass for a good one, else Inconclusive.
 func (g GoldTest) Verdict() Verdict {
-	bound := math.Log(0.95 / 0.05)
-	switch {
+	switch bound := goldTestBound; {
 	case g.Score >= bound:
 		return Verdict{Fail, ReasonBelow}
 	case g.Score <= -bound:

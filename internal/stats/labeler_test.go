@@ -29,6 +29,7 @@ func TestAlwaysAnsweringCorrectIsCaughtWithinSixtyGoldItems(t *testing.T) {
 
 func TestGoldTest(t *testing.T) {
 	near(t, "a wrong answer", 1.6094379124341003, GoldTest{}.Next(false).Score)
+	near(t, "the bound", 2.9444389791664403, goldTestBound)
 	near(t, "a right answer", -0.2363887780642304, GoldTest{}.Next(true).Score)
 	test := GoldTest{}
 	for range 2 {

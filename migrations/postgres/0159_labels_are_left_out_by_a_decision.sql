@@ -7,14 +7,14 @@ CREATE TABLE exclusions (
     version     int NOT NULL CHECK (version > 0),
     excluded    boolean NOT NULL, -- false: all of them count again
     from_at     timestamptz, -- of labels given since; null: from the first on
-    to_at       timestamptz, -- and before; null: for good
+    to_at       timestamptz, -- and before; at most when it was decided
     reason      text NOT NULL CHECK (reason <> ''),
     labels      bigint NOT NULL, -- that it concerned when it was decided
     decided_by  bigint NOT NULL, -- the person
     decided_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     replayed_at timestamptz, -- when all that rests on them had been made again
     UNIQUE (labeler_id, version),
-    CHECK (excluded OR from_at IS NULL AND to_at IS NULL),
+    CHECK (excluded = (to_at IS NOT NULL) AND (excluded OR from_at IS NULL)),
     CHECK (from_at < to_at)
 );
 REVOKE DELETE ON exclusions FROM assay_app;
