@@ -9,6 +9,7 @@ package static
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
@@ -16,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -183,7 +185,7 @@ func read(name string) []byte {
 var (
 	cssRemark = regexp.MustCompile(`/\*[\s\S]*?\*/`)
 	cssSpace  = regexp.MustCompile(`\s+`)
-	cssTight  = regexp.MustCompile(`\s*([{};,<>])\s*`)
+	cssTight  = regexp.MustCompile(`\s*([{};,/!]|[<>]=?)\s*`)
 	cssColon  = regexp.MustCompile(`([{;][a-z0-9-]+): `)
 	cssName   = regexp.MustCompile(`--[a-z][a-z0-9-]*`)
 	cssNested = regexp.MustCompile(`([{};])& `)
@@ -201,13 +203,22 @@ func squeezed(css []byte) []byte {
 	}
 	css = cssNested.ReplaceAll(css, []byte("$1")) // a nested rule means its descendants anyway
 	css = bytes.TrimSpace(bytes.ReplaceAll(css, []byte(";}"), []byte("}")))
-	short := map[string]string{}
-	return cssName.ReplaceAllFunc(css, func(name []byte) []byte {
-		if short[string(name)] == "" {
-			short[string(name)] = "--" + strconv.FormatInt(int64(len(short))+10, 36)
-		}
-		return []byte(short[string(name)])
-	})
+	return shortNames(css)
+}
+
+// shortNames names the custom properties 0, 1, …, those first that are named
+// most often.
+func shortNames(css []byte) []byte {
+	count := map[string]int{}
+	for _, name := range cssName.FindAll(css, -1) {
+		count[string(name)]++
+	}
+	names := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b)) })
+	short := map[string][]byte{}
+	for i, name := range names {
+		short[name] = []byte("--" + strconv.FormatInt(int64(i), 36))
+	}
+	return cssName.ReplaceAllFunc(css, func(name []byte) []byte { return short[string(name)] })
 }
 
 var fontAddress = regexp.MustCompile(`url\("([a-z-]+\.woff2)"\)`)

@@ -75,6 +75,13 @@ func (s *site) auditShow(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if in.Entry > 0 && indexOfEntry(list.Entries, in.Entry) < 0 {
+		// A link to an entry that newer ones have pushed off its page.
+		in.Cursor = "o" + strconv.FormatInt(in.Entry+1, 36)
+		if list, err = log.Entries(ctx, actor, filter, in.Cursor, auditPageRows); err != nil {
+			return err
+		}
+	}
 	p := buildAudit(in, list)
 	if actor.Holds(auth.Auditor) {
 		if err := s.auditState(ctx, actor, &p); err != nil {
@@ -294,11 +301,15 @@ func (s *site) auditVerify(c *fiber.Ctx) error {
 	return s.see(c, "/audit")
 }
 
+func indexOfEntry(shown []audit.Row, id int64) int {
+	return slices.IndexFunc(shown, func(e audit.Row) bool { return e.ID == id })
+}
+
 // auditEntry is what stands at the side of the selected entry.
 func (s *site) auditEntry(ctx context.Context, actor auth.Actor, q auditQuery, shown []audit.Row) (*auditEntry, error) {
-	i := slices.IndexFunc(shown, func(e audit.Row) bool { return e.ID == q.Entry })
+	i := indexOfEntry(shown, q.Entry)
 	if i < 0 {
-		return nil, fault.Say(fault.NotFound, "That entry is not on this page of the audit, or not yours to see.")
+		return nil, fault.Say(fault.NotFound, "That entry is not in the audit, not among what the filters leave, or not yours to see.")
 	}
 	e := shown[i]
 	life, err := s.Audit.Life(ctx, actor, e.Object, 100)

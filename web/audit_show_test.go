@@ -188,3 +188,18 @@ func TestAnAuditorsOverviewSaysHowTheTreeStands(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestALinkToAnEntryStandsWhenNewerOnesCome(t *testing.T) {
+	w := newWorld(t, sealed)
+	w.record(audit.Entry{Actor: auth.Product(), Action: "test.first", Object: "test/first"})
+	b := w.as(auth.Auditor)
+	link := b.get("/audit?did=test").want(200).attr("table tbody tr a", "href")
+	var many []audit.Entry
+	for i := range auditPageRows + 5 {
+		many = append(many, audit.Entry{Actor: auth.Product(), Action: "test.count", Object: fmt.Sprintf("test/%d", i)})
+	}
+	w.record(many...)
+	if side := b.get(link).want(200).text(".split-side"); !strings.Contains(side, "test/first, its whole life") {
+		t.Errorf("the link leads elsewhere: %s", side)
+	}
+}

@@ -245,7 +245,7 @@ func buildDataset(d labeling.Dataset, versions []labeling.DatasetVersion, shown 
 	p.Inside = ui.Table{Caption: "What is inside", Columns: []ui.Column{{Label: "Task class"}, {Label: "Label", Wide: true}, {Label: "Labels", Right: true}, {Label: "Items", Right: true}},
 		Empty: ui.Empty{Bare: true, Title: "Nothing is frozen yet", Why: "The job has just begun."}}
 	for i, row := range inside {
-		class := ui.Words()
+		class := ui.Again(taskClassWords(row.TaskClass))
 		if i == 0 || inside[i-1].TaskClass != row.TaskClass {
 			class = ui.Bold(taskClassWords(row.TaskClass))
 		}

@@ -227,7 +227,7 @@ func buildExperiments(m measuring, rows []telemetry.VariantRow) metricParts {
 
 func experimentCells(m measuring, rows []telemetry.VariantRow, i, first int, axis ui.Axis) []templ.Component {
 	r := rows[i]
-	name := templ.Component(ui.Text(""))
+	name := ui.Again(clip(r.Experiment, 60))
 	if i == first {
 		name = ui.Bold(clip(r.Experiment, 60))
 	}

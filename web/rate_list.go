@@ -290,7 +290,7 @@ func rateTable(r eval.Rates) ui.Table {
 }
 
 func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64) []templ.Component {
-	class := ui.Words("")
+	class := ui.Again(taskClassName(cmp.Or(row.TaskClass, "all")))
 	if i == 0 || r.Rows[i-1].TaskClass != row.TaskClass {
 		class = ui.Bold(taskClassName(cmp.Or(row.TaskClass, "all")))
 	}

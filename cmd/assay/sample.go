@@ -226,7 +226,10 @@ func (m *machine) labelAs(ctx context.Context, labeler auth.Actor, truth map[str
 		took := time.Duration(18+chance*55) * time.Second
 		at = at.Add(took + 4*time.Second)
 		given := labeling.Given{At: at, Took: took}
-		if now := time.Now(); at.After(now) {
+		if soonest := item.EventTime.Add(took + 10*time.Minute); at.Before(soonest) {
+			given.At = soonest // nobody judges an answer before it was given
+		}
+		if now := time.Now(); given.At.After(now) {
 			given.At = now
 		}
 		if _, err := m.product.labeling.SubmitGiven(ctx, labeler, item.ID, reservation.Token, uuid.NewString(), answer, given); err != nil {

@@ -354,7 +354,7 @@ func sessionsPage() Shell {
 			More:   []Filter{{Name: "session", Param: "session"}},
 			Search: &Search{Name: "Search consented text", Placeholder: "Search consented text, e.g. “invoice”"}},
 		Table{ID: "sessions", Caption: "Sessions", Selects: "session", Rows: rows,
-			Columns: []Column{{Label: "Time", Sort: "?sort=time", Desc: true}, {Label: "Session"}, {Label: "Task class"}, {Label: "Version"}, {Label: "First words", Wide: true}, {Label: "Verdict, label"}, {Label: "Outcome"}, {Label: "Total", Right: true}, {Label: "First token", Right: true}},
+			Columns: []Column{{Label: "Time", Desc: true}, {Label: "Session"}, {Label: "Task class"}, {Label: "Version"}, {Label: "First words", Wide: true}, {Label: "Verdict, label"}, {Label: "Outcome"}, {Label: "Total", Right: true}, {Label: "First token", Right: true}},
 			Foot:    &Foot{Shown: "15 of 214,380 in 24 hours, overlapping the window", Older: "/sessions?after=x", Region: "sessions", Hints: true, Selects: true}})
 }
 
@@ -598,7 +598,6 @@ func statesPage() Shell {
 			Empty{Title: "Nothing is free for you in Formula answers", Why: "0 free, 7 reserved (next frees in 2:10), 3 waiting for another labeler.", Actions: []templ.Component{Button{Label: "Next queue: SQL answers, 193", Style: Filled, URL: "/x"}, Button{Label: "Tell me when one frees"}}},
 			Empty{Title: "No events yet", Why: "Send some and they are on this page within a second.", Code: "assay load events.jsonl", Actions: []templ.Component{Button{Label: "Load the sample"}, Link{Text: "Ways to send events", URL: "/help"}}},
 			Empty{Title: "No session matches these 3 filters", Why: "Without “verdict fail” there are 118. Without “v2026-11-17” there are 7.", Actions: []templ.Component{Button{Label: "Drop “verdict fail”", URL: "/x"}, Button{Label: "Clear all", Style: Plain, URL: "/x"}}},
-			in(Panel{}, Skeleton{Lines: 4, Says: "Reading 14 days of labels, usually 2 s"}),
 			in(Panel{}, Progress{ID: "export", Title: "Export labels of “October overlap” as Parquet", Done: 11480, Total: 18516, Left: "about 40 s left", Says: "11,480 of 18,516 labels. You may leave: a link will be in your notices.", Stop: "/jobs/1/stop"}),
 			Banner{Tone: Mid, Fact: "Your reservation of item 17 ended at 14:46, R. Amari labeled it since.", Consequence: "Your label, spans and correction are kept as a draft. As a second label it still counts.", Actions: []Button{{Label: "Submit as second label", Style: Filled, Size: Small}, {Label: "Next item", Size: Small}, {Label: "Discard", Style: Plain, Size: Small}}},
 			Failure{What: "The session could not be read: the telemetry store did not answer within 5 s.", Safe: "Labels are safe, they live elsewhere. We try again in 8 s.", Reference: "01JCX4ABCDEFGH9F", Actions: []templ.Component{Button{Label: "Try now", Size: Small}}},

@@ -60,12 +60,6 @@ type Progress struct {
 	ID          string // region that Poll replaces
 }
 
-// Skeleton stands in the final size while something is read.
-type Skeleton struct {
-	Lines int
-	Says  string // "Reading 14 days of labels, usually 2 s"
-}
-
 // Live is a region that asks its address again each 15 s (or Seconds) while
 // the page is seen. What is under the reader never reorders by itself.
 type Live struct {
@@ -97,7 +91,6 @@ func (t Toast) Render(ctx context.Context, w io.Writer) error    { return drawn(
 func (e Empty) Render(ctx context.Context, w io.Writer) error    { return drawn(ctx, w, e.Draw()) }
 func (f Failure) Render(ctx context.Context, w io.Writer) error  { return drawn(ctx, w, f.Draw()) }
 func (p Progress) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, p.Draw()) }
-func (s Skeleton) Render(ctx context.Context, w io.Writer) error { return drawn(ctx, w, s.Draw()) }
 func (l Live) Render(ctx context.Context, w io.Writer) error     { return drawn(ctx, w, l.Draw()) }
 func (d Dialog) Render(ctx context.Context, w io.Writer) error   { return drawn(ctx, w, d.Draw()) }
 func (d Drawer) Render(ctx context.Context, w io.Writer) error   { return drawn(ctx, w, d.Draw()) }

@@ -37,9 +37,7 @@ type Column struct {
 	Right bool
 	Wide  bool
 	Name  string // accessible, when the label is empty
-	Sort  string // address that sorts by this column
-	Desc  bool   // it is sorted so
-	Asc   bool
+	Desc  bool   // the rows stand in its order, greatest first
 }
 
 // Row is one line. URL is where o and the first link lead.
@@ -88,16 +86,6 @@ func (t Table) class() string {
 		}
 	}
 	return class
-}
-
-func (c Column) sorted() string {
-	switch {
-	case c.Desc:
-		return "descending"
-	case c.Asc:
-		return "ascending"
-	}
-	return ""
 }
 
 // right says whether cell i stands right.

@@ -39,6 +39,10 @@ func Bold(s string) templ.Component { return wrapped(`<b>`, s, `</b>`) }
 // Dim is for meta beside a figure.
 func Dim(s string) templ.Component { return wrapped(`<span class="dim">`, s, `</span>`) }
 
+// Again repeats the word of a group in a row that is not its first: where a row
+// stands alone, as on a card, it says what it belongs to.
+func Again(s string) templ.Component { return wrapped(`<span class="short">`, s, `</span>`) }
+
 // Soft is secondary ink, between text and meta.
 func Soft(s string) templ.Component { return wrapped(`<span class="soft">`, s, `</span>`) }
 
