@@ -48,12 +48,12 @@ export function keyOf(act, usual) {
   return page.keys === 'off' ? '' : page['key' + act[0].toUpperCase() + act.slice(1)] || usual
 }
 
-// control finds what a key presses: what is seen first, then what is folded
+// control finds what a key presses: what just happened, then what is seen first, then what is folded
 // away, never what lies in a closed dialog.
 function control(name, within) {
   const matching = all('[data-key], [data-key-any]', within).filter((node) =>
     (node.dataset.key === name || node.dataset.keyAny === name) && !node.disabled && !node.closest('dialog:not([open]), [inert], [data-keys-within]:not(:popover-open)'))
-  return matching.find(seen) || matching[0]
+  return matching.find((node) => node.closest('#toasts')) || matching.find(seen) || matching[0]
 }
 
 function starts(name) {

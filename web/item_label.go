@@ -703,7 +703,7 @@ func (s *site) itemLeave(c *fiber.Ctx, done string, leave func(context.Context, 
 		if err != nil {
 			return err
 		}
-		return c.JSON(labelTaken{Said: fmt.Sprintf("Item %d %s", item.Number, done), Next: "/queues/" + item.Queue.Slug})
+		return c.JSON(labelTaken{Said: fmt.Sprintf("Item %d %s", item.Number, done), Undo: "/items/" + itemID(id) + "/again", Seconds: 10, Next: "/queues/" + item.Queue.Slug})
 	}
 	return s.seeNext(c, id)
 }

@@ -85,3 +85,37 @@ func TestLabelsOutliveTheNetwork(t *testing.T) {
 		t.Error(wrong)
 	}
 }
+
+// A skip or a Later that was a slip of the finger is taken back with the same
+// key as a label, and before any label.
+func TestASkipIsTakenBack(t *testing.T) {
+	w := queued(t, "sql_query", "one", "two", "three", "four")
+	b := chromium(t)
+	labeler := w.as(auth.Labeler)
+	b.become(w, labeler)
+	b.open(w, labeler.next("sql_query"), 1440)
+	js[int](b, painted)
+	first := js[string](b, itemOnScreen)
+	b.press("Digit1", "1")
+	b.until(`document.querySelector('[name=label]:checked')`)
+	b.press("Enter", "Enter")
+	for _, leave := range []struct{ does, button, state string }{{"skip", `[data-leave=skip]`, "skipped"}, {"later", `[formaction$="/later"]`, "put_off"}} {
+		b.until(fmt.Sprintf(`(%[1]s) && (%[1]s) !== '%[2]s' && !document.querySelector('.pending')`, itemOnScreen, first))
+		js[int](b, painted)
+		left := js[string](b, itemOnScreen)
+		js[int](b, fmt.Sprintf(`(document.querySelector('%s').click(), 0)`, leave.button))
+		b.until(fmt.Sprintf(`document.querySelector('#toasts form[action="/items/%s/again"]')`, left))
+		if n := w.count(`SELECT count(*) FROM reservations WHERE item_id = $1 AND state = $2`, left, leave.state); n != 1 {
+			t.Fatalf("%s left no %s reservation", leave.does, leave.state)
+		}
+		js[int](b, painted)
+		b.press("KeyZ", "z")
+		b.until(fmt.Sprintf(`(%s) === '%s' && document.querySelector('#label-form')`, itemOnScreen, left))
+	}
+	if n := w.count(`SELECT count(*) FROM labels WHERE item_id = $1 AND revision = 1 AND label = 'correct'`, first); n != 1 || w.count(`SELECT count(*) FROM labels`) != 1 {
+		t.Error("z took back a label instead of what was done last")
+	}
+	for _, wrong := range b.wrong() {
+		t.Error(wrong)
+	}
+}
