@@ -98,6 +98,9 @@ func runBenchLabeling(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // the server may run as another user: its data stays in here
+		return err
+	}
 	server, err := embedded.StartPostgres(ctx, embedded.PostgresConfig{Dir: dir})
 	if err != nil {
 		return err
