@@ -293,8 +293,21 @@ type Brief struct {
 	Label         string // the actor's own, in the rail
 }
 
-// ItemsOf lists the items of a session. Nobody's labels are in it.
+// ItemsOf lists the first 1,000 items of a session. Nobody's labels are in it.
 func (s *Store) ItemsOf(ctx context.Context, actor auth.Actor, session string) ([]Brief, error) {
+	return s.ItemsAfter(ctx, actor, session, ItemPlace{}, 1000)
+}
+
+// ItemPlace is a place in the list of a session's items; the zero value is its
+// beginning. Items that come later do not move it.
+type ItemPlace struct {
+	At time.Time `json:"t"`
+	ID int64     `json:"i"`
+}
+
+// ItemsAfter lists the items of a session after a place, by the time of their
+// event.
+func (s *Store) ItemsAfter(ctx context.Context, actor auth.Actor, session string, after ItemPlace, limit int) ([]Brief, error) {
 	if !actor.May(auth.SeeSessions) && !actor.May(auth.ExportLabels) {
 		return nil, actor.Require(auth.SeeSessions)
 	}
@@ -304,9 +317,9 @@ func (s *Store) ItemsOf(ctx context.Context, actor auth.Actor, session string) (
 		}
 	}
 	rows, _ := s.DB.Query(ctx, briefQuery+`
-		WHERE i.session_id = $1
+		WHERE i.session_id = $1 AND ($3 = 0 OR (i.event_time, i.id) > ($2, $3))
 		ORDER BY i.event_time, i.id
-		LIMIT 1000`, session)
+		LIMIT $4`, session, after.At, after.ID, limit)
 	return pgx.CollectRows(rows, pgx.RowToStructByNameLax[Brief])
 }
 

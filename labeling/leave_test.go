@@ -388,7 +388,7 @@ func TestALeaseIsJudgedByTheDatabasesClock(t *testing.T) {
 	if _, err := s.Renew(t.Context(), person(1), r.ItemID, r.Token); fault.Of(err) != fault.Conflict {
 		t.Errorf("a renewal after the lease: want a conflict, got %v", err)
 	}
-	if err := s.Present(t.Context(), person(1), r.ItemID); fault.Of(err) != fault.Conflict {
+	if _, err := s.Present(t.Context(), person(1), r.ItemID); fault.Of(err) != fault.Conflict {
 		t.Errorf("presence after the lease: want a conflict, got %v", err)
 	}
 }

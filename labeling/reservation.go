@@ -385,7 +385,7 @@ func reserveItem(ctx context.Context, db postgres.DB, labeler, item int64) (Rese
 	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Reservation])
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return Reservation{}, fault.Say(fault.Conflict, "Item %d is not free: others have all its places. A draft of yours is kept.", item)
+		return Reservation{}, notFree(item)
 	case postgres.Violates(err, "reservations_one_per_labeler"):
 		return Reservation{}, fault.Say(fault.Conflict, "You labeled item %d already. Undo that label to change it.", item)
 	}
@@ -394,18 +394,22 @@ func reserveItem(ctx context.Context, db postgres.DB, labeler, item int64) (Rese
 
 // ReserveBeyond makes one more place at an item that others have filled, for a
 // labeler whose submit came too late: what they wrote still counts, as one
-// more reading. It asks for the draft that such a submit leaves.
+// more reading. It asks for the draft that such a submit leaves, or for one
+// whose reservation ran out before it was submitted.
 func (s *Store) ReserveBeyond(ctx context.Context, actor auth.Actor, item int64) (Reservation, error) {
 	draft, err := s.Draft(ctx, actor, item)
 	if err != nil {
 		return Reservation{}, err
 	}
-	if draft.Refused == "" {
-		return s.ReserveItem(ctx, actor, item)
-	}
 	labeler, err := s.LabelerOf(ctx, actor)
 	if err != nil {
 		return Reservation{}, err
+	}
+	if draft.Refused == "" {
+		ranOut, err := s.ranOut(ctx, labeler, item)
+		if err != nil || !ranOut {
+			return Reservation{}, cmpErr(err, notFree(item))
+		}
 	}
 	var held Reservation
 	err = postgres.InTx(ctx, s.DB, func(tx pgx.Tx) error {
@@ -419,6 +423,19 @@ func (s *Store) ReserveBeyond(ctx context.Context, actor auth.Actor, item int64)
 		return err
 	})
 	return held, err
+}
+
+// ranOut reports whether the labeler lost the item with their lease, rather than
+// giving it back.
+func (s *Store) ranOut(ctx context.Context, labeler, item int64) (ranOut bool, err error) {
+	err = s.DB.QueryRow(ctx, `
+		SELECT coalesce((SELECT state = 'expired' FROM reservations WHERE item_id = $1 AND labeler_id = $2 ORDER BY id DESC LIMIT 1), false)`,
+		item, labeler).Scan(&ranOut)
+	return ranOut, err
+}
+
+func notFree(item int64) error {
+	return fault.Say(fault.Conflict, "Item %d is not free: others have all its places. A draft of yours is kept.", item)
 }
 
 func leaseOf(ctx context.Context, db postgres.DB, item int64) time.Duration {
@@ -461,15 +478,16 @@ func (s *Store) Renew(ctx context.Context, actor auth.Actor, item int64, token u
 }
 
 // Present extends every lease the actor has in the queue of the item: somebody
-// is there, for the item that is read and for the one fetched ahead. It is a
+// is there, for the item that is read and for the one fetched ahead. It returns
+// how long the lease of the item lasts now, by the database's clock, and is a
 // Conflict when the item itself is no longer theirs.
-func (s *Store) Present(ctx context.Context, actor auth.Actor, item int64) error {
+func (s *Store) Present(ctx context.Context, actor auth.Actor, item int64) (left time.Duration, err error) {
 	if err := actor.Require(auth.Label); err != nil {
-		return err
+		return 0, err
 	}
 	labeler, err := s.LabelerOf(ctx, actor)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	rows, _ := s.DB.Query(ctx, `
 		UPDATE reservations r
@@ -478,15 +496,22 @@ func (s *Store) Present(ctx context.Context, actor auth.Actor, item int64) error
 		WHERE q.id = r.queue_id AND r.labeler_id = $2
 		  AND r.queue_id = (SELECT queue_id FROM items WHERE id = $1)
 		  AND r.state = 'held' AND r.lease_until > clock_timestamp()
-		RETURNING r.item_id`, item, labeler)
-	renewed, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		RETURNING r.item_id, q.lease`, item, labeler)
+	var renewed int64
+	var lease time.Duration
+	_, err = pgx.ForEachRow(rows, []any{&renewed, &lease}, func() error {
+		if renewed == item {
+			left = lease
+		}
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("renew item %d: %w", item, err)
+		return 0, fmt.Errorf("renew item %d: %w", item, err)
 	}
-	if !slices.Contains(renewed, item) {
-		return fault.Say(fault.Conflict, "Your reservation of this item has ended. What you wrote is kept as a draft.")
+	if left == 0 {
+		return 0, fault.Say(fault.Conflict, "Your reservation of this item has ended. What you wrote is kept as a draft.")
 	}
-	return nil
+	return left, nil
 }
 
 // Opened marks an item as on the actor's screen. The time from here to the

@@ -2,7 +2,9 @@ import { all, element, on, one, painted, post, sign, tell } from './dom.js'
 import { showEdits } from './edits.js'
 import { asleep, keyOf, sleep, wake } from './keys.js'
 import { beginMarking } from './spans.js'
-import { setTimes } from './time.js'
+import { forget, kept, keep, restore } from './kept.js'
+import { beginPresence } from './presence.js'
+import { setLeft, setTimes } from './time.js'
 import { toast } from './toast.js'
 
 // The labeling page. The next item is reserved and fetched while this one is
@@ -18,6 +20,7 @@ let drafting
 let drafted = '' // what the server has as draft
 const waiting = [] // labels that could not be sent, in order
 let sending = false
+let goingOn = false // away from the page by one of its own links: nothing is lost
 
 const item = () => one('[data-label]')
 const form = () => one('#label-form')
@@ -50,6 +53,7 @@ async function fetchAhead() {
   if (!answer.ok) return null
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
   if (!one('[data-label]', page)) return null
+  setLeft(page)
   return { main: one('#main', page), title: page.title, address: answer.url }
 }
 
@@ -149,7 +153,8 @@ async function submitAndWait(sent) {
   one('[data-submit]')?.classList.add('pressed')
   const pending = ahead
   const answer = await post(sent.address, sent.body).catch(() => null)
-  if (!answer) return offline(sent)
+  if (!arrived(answer)) return offline(sent)
+  if (signedOut(answer)) return signIn(sent)
   if (!answer.ok) return refused(sent, await trouble(answer))
   await goOn(await answer.json().catch(() => ({})), pending)
 }
@@ -167,7 +172,8 @@ async function goOn(said, pending) {
 async function send(sent) {
   if (waiting.length && !sent.again) return offline(sent)
   const answer = await post(sent.address, sent.body).catch(() => null)
-  if (!answer) return offline(sent)
+  if (!arrived(answer)) return offline(sent)
+  if (signedOut(answer)) return signIn(sent)
   if (!answer.ok) return refused(sent, await trouble(answer))
   agreed(sent)
   const said = await answer.json().catch(() => ({}))
@@ -180,9 +186,47 @@ async function trouble(answer) {
   return { title: problem.title || 'This label was not taken.', detail: problem.detail || '', status: answer.status }
 }
 
-function notice(tone, fact, consequence) {
-  return element('div', { class: 'banner w-' + tone, role: 'alert', 'data-notice': '' }, sign('i-octagon-alert', 'icon', 16),
-    element('div', {}, element('p', {}, element('b', {}, fact), ' ', consequence)))
+// What says nothing about the label itself (no connection, too much at once, the
+// server restarting) is no answer: the label waits and is sent again.
+const arrived = (answer) => answer && answer.status !== 429 && ![502, 503, 504].includes(answer.status)
+
+// Refused at the door: the sign-in has ended, or this page is of an earlier one.
+const signedOut = (answer) => answer.status === 401 || answer.status === 403
+
+function notice(tone, fact, consequence, link) {
+  const words = element('p', {}, element('b', {}, fact), ' ', consequence)
+  if (link) words.append(' ', element('a', { class: 'link', href: link.address, 'data-go-on': '' }, link.words))
+  return element('div', { class: 'banner w-' + tone, role: 'alert', 'data-notice': '' }, sign('i-octagon-alert', 'icon', 16), element('div', {}, words))
+}
+
+function say(said) {
+  one('.session [data-notice]')?.remove()
+  one('.session').prepend(said)
+  one('.session').scrollTo(0, 0)
+  tell(said.textContent)
+}
+
+// The sign-in has ended while this was written: all of it stays in this tab, and
+// comes back with the item once its labeler has signed in again.
+function signIn(sent) {
+  if (sent) holdBack(sent)
+  if (!item()) return
+  delete form().dataset.sent
+  if (sent?.id !== item().dataset.item) keepDraft()
+  if (one('.session [data-go-on]')) return
+  const address = '/items/' + encodeURIComponent(item().dataset.item)
+  say(notice('mid', 'Your sign-in has ended.', 'What you wrote is kept in this tab.', { address: '/login?next=' + encodeURIComponent(address), words: 'Sign in and go on' }))
+}
+
+function keepDraft() {
+  if (answered() || fields().toString() !== drafted) keep('draft', item().dataset, { [item().dataset.item]: [item().dataset.draft, fields().toString()] })
+}
+
+// The reservation has ended by itself: somebody was away for too long.
+async function lost() {
+  await saveDraft()
+  say(notice('mid', 'Your reservation of this item has ended.', 'What you wrote is kept as a draft.',
+    { address: '/items/' + encodeURIComponent(item().dataset.item), words: 'Reserve it again' }))
 }
 
 // A refusal brings the item back as it was left, its answer untouched.
@@ -197,20 +241,28 @@ async function refused(sent, problem) {
     ahead.ready = await ahead
   }
   delete form().dataset.sent
-  one('.session [data-notice]')?.remove()
-  const words = notice('mid', problem.title, problem.detail)
-  if (problem.status === 409) words.lastChild.firstChild.append(' ', element('a', { class: 'link', href: '/items/' + encodeURIComponent(sent.id) }, 'Look at it as it stands'))
-  one('.session').prepend(words)
-  one('.session').scrollTo(0, 0)
-  tell(problem.title + ' ' + problem.detail)
+  const way = problem.status === 409 ? { address: '/items/' + encodeURIComponent(sent.id), words: 'Look at it as it stands' } : null
+  say(notice('mid', problem.title, problem.detail + (way ? ' What you wrote is kept as a draft.' : ''), way))
+}
+
+// Labels that wait are kept in this tab, so that a reload or a crash loses none.
+function holdBack(sent) {
+  const twin = waiting.findIndex((other) => other.id === sent.id)
+  if (twin < 0) waiting.push(sent)
+  else if (waiting[twin] !== sent) waiting[twin] = instead(waiting[twin], sent)
+  keepWaiting()
+}
+
+function keepWaiting() {
+  const labels = Object.fromEntries(waiting.map((sent) => [sent.id, [sent.address, sent.body.toString()]]))
+  if (waiting.length) keep('unsent', item()?.dataset || {}, labels)
+  else forget('unsent')
 }
 
 // Offline labels wait here and are sent in order. Of an item the last word
 // counts: it takes the place of what waited.
 function offline(sent) {
-  const at = waiting.findIndex((other) => other.id === sent.id)
-  if (at < 0) waiting.push(sent)
-  else if (waiting[at] !== sent) waiting[at] = instead(waiting[at], sent)
+  holdBack(sent)
   if (form()) delete form().dataset.sent
   const clock = new Date().toTimeString().slice(0, 5)
   let line = one('#waiting')
@@ -242,12 +294,15 @@ async function sendWaiting() {
     const sent = waiting[0]
     const here = item()?.dataset.item === sent.id
     if (here) form().dataset.sent = 'yes'
+    sent.body.set('form_token', one('input[name=form_token]')?.value || '')
     const answer = await post(sent.address, sent.body).catch(() => null)
-    if (!answer) {
+    if (!arrived(answer) || signedOut(answer)) {
       if (here) delete form().dataset.sent
+      if (arrived(answer)) signIn()
       break
     }
     waiting.shift()
+    keepWaiting()
     if (!answer.ok) {
       await refused(sent, await trouble(answer))
       continue
@@ -276,7 +331,12 @@ async function saveDraft() {
   if (body.toString() === drafted) return
   drafted = body.toString()
   const answer = await post(address, body).catch(() => null)
-  if (!answer) return draftState('Draft not saved, no connection')
+  if (!arrived(answer)) {
+    keepDraft()
+    drafted = ''
+    return draftState('Draft not saved, no connection')
+  }
+  if (signedOut(answer)) return signIn()
   if (answer.ok) return draftState('Draft saved ' + new Date().toTimeString().slice(0, 8))
   const problem = await trouble(answer)
   draftState(problem.detail || problem.title)
@@ -303,15 +363,16 @@ export function startLabel() {
   }
   document.addEventListener('visibilitychange', () => { if (document.hidden) leaveDraft() })
   addEventListener('pagehide', leaveDraft)
-  addEventListener('beforeunload', (e) => { if (waiting.length) e.preventDefault() })
+  on('click', '[data-go-on]', () => { goingOn = true })
+  addEventListener('beforeunload', (e) => { if (waiting.length && !goingOn) e.preventDefault() })
   addEventListener('online', sendWaiting)
   addEventListener('popstate', (e) => { if (item() || e.state?.item) location.reload() })
-  setInterval(() => {
-    const address = item()?.dataset.renew
-    if (address && !document.hidden) post(address, fields()).catch(() => {})
-  }, 60000)
   setInterval(sendWaiting, 5000)
   if (!item()) return
+  for (const [id, [address, body]] of Object.entries(kept('unsent', item().dataset))) waiting.push({ id, address, body: new URLSearchParams(body) })
+  if (waiting.length) sendWaiting()
+  if (!waiting.some((sent) => sent.id === item().dataset.item)) restore(item().dataset, form().elements.page.value)
+  beginPresence({ item, lost, signIn, signedOut })
   showReady()
   drafted = fields().toString()
   painted().then(lookAhead)

@@ -221,9 +221,11 @@ func (s *site) undoAPI(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(struct {
-		Reservation labeling.Reservation `json:"reservation"`
-	}{held})
+	return c.JSON(heldAnswer{held})
+}
+
+type heldAnswer struct {
+	Reservation labeling.Reservation `json:"reservation"`
 }
 
 // revisionAnswer is one thing that was said of an item.
@@ -243,6 +245,11 @@ type revisionAnswer struct {
 	AfterReading bool      `json:"after_reading_others"`
 }
 
+type revisionsAnswer struct {
+	Item      string           `json:"item"`
+	Revisions []revisionAnswer `json:"revisions"`
+}
+
 func (s *site) revisionsAPI(c *fiber.Ctx) error {
 	labels, err := s.labels()
 	if err != nil {
@@ -256,10 +263,7 @@ func (s *site) revisionsAPI(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	answer := struct {
-		Item      string           `json:"item"`
-		Revisions []revisionAnswer `json:"revisions"`
-	}{strconv.FormatInt(id, 10), []revisionAnswer{}}
+	answer := revisionsAnswer{strconv.FormatInt(id, 10), []revisionAnswer{}}
 	for _, r := range list {
 		one := revisionAnswer{Labeler: r.Labeler, Own: r.Own, Decision: r.Decision, Revision: r.Revision, Reasons: append([]string{}, r.Reasons...), Confidence: r.Confidence,
 			Correction: r.Correction, Note: r.Note, GuideVersion: r.GuideVersion, Source: r.Source, LabeledAt: r.LabeledAt, AfterReading: r.AfterReading}
@@ -286,6 +290,6 @@ var comparisonOperations = map[string]operation{
 		Answers: map[int]content{200: {Type: "application/x-ndjson", Words: "preferences"}}},
 	"POST /v1/pairs/:pair/preferences": {Summary: "Which side is better, under the token of the hold. One hold is one preference.", Body: &content{Schema: preferSchema}, Answers: map[int]content{201: {Words: "done"}}},
 	"POST /v1/pairs/:pair/undo":        {Summary: "Take one's own preference back, as a revision, and hold the pair again.", Answers: map[int]content{200: {Words: "done"}}},
-	"POST /v1/items/:item/undo":        {Summary: "Take one's own label back, as a revision, and hold the item again: the next label is the next revision.", Answers: map[int]content{200: {Words: "the reservation"}}},
-	"GET /v1/items/:item/labels":       {Summary: "Every revision of every label of an item and every decision over them, in the order given. Whoever labels reads of others only after their own label.", Answers: map[int]content{200: {Words: "revisions"}}},
+	"POST /v1/items/:item/undo":        {Summary: "Take one's own label back, as a revision, and hold the item again: the next label is the next revision.", Answers: map[int]content{200: {Words: "the reservation", Of: heldAnswer{}}}},
+	"GET /v1/items/:item/labels":       {Summary: "Every revision of every label of an item and every decision over them, in the order given. Whoever labels reads of others only after their own label.", Answers: map[int]content{200: {Words: "revisions", Of: revisionsAnswer{}}}},
 }

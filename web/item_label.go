@@ -210,7 +210,7 @@ func buildLabel(item labeling.Item, verdicts []Verdict, around labeling.Progress
 	}
 	return labelPage{
 		Work: ui.Work{
-			Item: strconv.FormatInt(item.ID, 10), Action: base + "/labels", Draft: base + "/draft", Ahead: base + "/ahead", Renew: base + "/renew",
+			Reader: strconv.FormatInt(item.Reservation.LabelerID, 10), Item: strconv.FormatInt(item.ID, 10), Action: base + "/labels", Draft: base + "/draft", Ahead: base + "/ahead", Renew: base + "/renew",
 			Hidden: []ui.Kept{{Name: "reservation", Value: item.Reservation.Token.String()}, {Name: "idempotency_key", Value: key}, {Name: "page", Value: page}},
 			Needs:  needs, Bar: buildBar(item, around), Questions: buildQuestions(item, answer),
 			Submit: ui.Submit{
@@ -651,10 +651,13 @@ func (s *site) itemRenew(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := labels.Present(c.UserContext(), actorOf(c), id); err != nil {
+	left, err := labels.Present(c.UserContext(), actorOf(c), id)
+	if err != nil {
 		return err
 	}
-	return c.SendStatus(fiber.StatusNoContent)
+	return c.JSON(struct {
+		Left int `json:"left"` // seconds that the reservation lasts now
+	}{int(left.Seconds())})
 }
 
 // itemLater puts the item off; what was written stays as a draft.

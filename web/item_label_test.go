@@ -367,7 +367,9 @@ func TestDraftsAheadLaterAndSkip(t *testing.T) {
 	if ahead == address || !strings.HasPrefix(ahead, "/items/") {
 		t.Errorf("ahead: want another item, got %s", ahead)
 	}
-	labeler.post(address+"/renew", nil).want(204)
+	if got := labeler.post(address+"/renew", nil).want(200).Body; got != `{"left":900}` {
+		t.Errorf("a renewal says how long the reservation lasts: %s", got)
+	}
 	labeler.post(address+"/later", form).to(ahead + "?after=" + strings.TrimPrefix(address, "/items/"))
 	rest := labeler.get(ahead).want(200)
 	if got := rest.text("#rail"); !strings.Contains(got, "Later") || strings.Contains(got, "Just labeled") {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,10 @@ type queueAnswer struct {
 	Able      bool             `json:"able"`
 }
 
+type queuesAnswer struct {
+	Queues []queueAnswer `json:"queues"`
+}
+
 func (s *site) queuesAPI(c *fiber.Ctx) error {
 	labels, err := s.labels()
 	if err != nil {
@@ -41,9 +46,7 @@ func (s *site) queuesAPI(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	answer := struct {
-		Queues []queueAnswer `json:"queues"`
-	}{Queues: []queueAnswer{}}
+	answer := queuesAnswer{Queues: []queueAnswer{}}
 	program := actorOf(c).Kind == auth.Key && actorOf(c).May(auth.Label)
 	for _, q := range summaries {
 		if program && !q.Able {
@@ -167,9 +170,11 @@ func (s *site) decisionsAPI(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(struct {
-		Decisions []labeling.Decision `json:"decisions"`
-	}{append([]labeling.Decision{}, decisions...)})
+	return c.JSON(decisionsAnswer{append([]labeling.Decision{}, decisions...)})
+}
+
+type decisionsAnswer struct {
+	Decisions []labeling.Decision `json:"decisions"`
 }
 
 func (s *site) itemsAPI(c *fiber.Ctx) error {
@@ -179,6 +184,8 @@ func (s *site) itemsAPI(c *fiber.Ctx) error {
 	}
 	var in struct {
 		Session string `query:"session_id"`
+		Cursor  string `query:"cursor"`
+		Limit   int    `query:"limit"`
 	}
 	if err := readQuery(c, &in); err != nil {
 		return err
@@ -186,17 +193,35 @@ func (s *site) itemsAPI(c *fiber.Ctx) error {
 	if in.Session == "" {
 		return fault.Say(fault.Invalid, "Name the session: /v1/items?session_id=…")
 	}
-	items, err := labels.ItemsOf(c.UserContext(), actorOf(c), in.Session)
+	if in.Limit < 0 || in.Limit > itemsPage {
+		return fault.Say(fault.Invalid, "The limit is at most %d.", itemsPage)
+	}
+	limit := cmp.Or(in.Limit, itemsPage)
+	var after labeling.ItemPlace
+	if err := readCursor(in.Cursor, &after); err != nil {
+		return err
+	}
+	items, err := labels.ItemsAfter(c.UserContext(), actorOf(c), in.Session, after, limit+1)
 	if err != nil {
 		return err
 	}
-	answer := struct {
-		Items []briefAnswer `json:"items"`
-	}{Items: []briefAnswer{}}
-	for _, b := range items {
+	answer := itemsAnswer{Items: []briefAnswer{}}
+	for _, b := range items[:min(limit, len(items))] {
 		answer.Items = append(answer.Items, briefAnswer{b.ID, b.EventID, b.SessionID, b.Queue, b.State, b.Reasons, b.PriorityClass, b.Design, b.Pi, b.EventTime, b.AddedAt})
 	}
+	if len(items) > limit {
+		last := items[limit-1]
+		answer.Next = cursorOf(labeling.ItemPlace{At: last.EventTime, ID: last.ID})
+	}
 	return c.JSON(answer)
+}
+
+// itemsPage is how many items of a session come at once.
+const itemsPage = 500
+
+type itemsAnswer struct {
+	Items []briefAnswer `json:"items"`
+	Next  string        `json:"next,omitempty"` // cursor of the next page
 }
 
 // labelRequest is a label sent by a program on behalf of a signed-in person.
@@ -226,14 +251,16 @@ func (s *site) labelAPI(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.Status(fiber.StatusCreated).JSON(struct {
-		ID        int64     `json:"id"`
-		ItemID    int64     `json:"item_id"`
-		Label     string    `json:"label"`
-		Revision  int       `json:"revision"`
-		Consensus string    `json:"consensus"`
-		LabeledAt time.Time `json:"labeled_at"`
-	}{label.ID, label.ItemID, label.Label, label.Revision, label.Consensus, label.LabeledAt})
+	return c.Status(fiber.StatusCreated).JSON(labelAnswer{label.ID, label.ItemID, label.Label, label.Revision, label.Consensus, label.LabeledAt})
+}
+
+type labelAnswer struct {
+	ID        int64     `json:"id"`
+	ItemID    int64     `json:"item_id"`
+	Label     string    `json:"label"`
+	Revision  int       `json:"revision"`
+	Consensus string    `json:"consensus"`
+	LabeledAt time.Time `json:"labeled_at"`
 }
 
 // reservationRequest ends or renews a reservation.
@@ -340,14 +367,16 @@ func (s *site) labelsAPI(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	answer := struct {
-		Labels []labeling.Record `json:"labels"`
-		Next   string            `json:"next,omitempty"`
-	}{Labels: append([]labeling.Record{}, records[:min(limit, len(records))]...)}
+	answer := labelsAnswer{Labels: append([]labeling.Record{}, records[:min(limit, len(records))]...)}
 	if len(records) > limit {
 		answer.Next = cursorOf(labelsCursor{records[limit-1].ID})
 	}
 	return c.JSON(answer)
+}
+
+type labelsAnswer struct {
+	Labels []labeling.Record `json:"labels"`
+	Next   string            `json:"next,omitempty"` // cursor of the next page
 }
 
 func (in labelsFilter) filter() (labeling.LabelFilter, error) {
@@ -422,9 +451,12 @@ func (s *site) labelsImportAPI(c *fiber.Ctx) error {
 	return c.JSON(imported)
 }
 
-const reservationSchema = `{"type":"object","required":["token"],"properties":{"token":{"type":"string","format":"uuid"}}}`
+const reservationSchema = `{"type":"object","required":["token"],"additionalProperties":false,"properties":{"token":{"type":"string","format":"uuid"}}}`
 
-const answerSchema = `{"type":"object","required":["token","label"],"properties":{
+var skipSchema = `{"type":"object","required":["token","reason"],"additionalProperties":false,"properties":{"token":{"type":"string","format":"uuid"},"reason":{"enum":["` +
+	strings.Join(labeling.SkipReasons, `","`) + `"]}}}`
+
+const answerSchema = `{"type":"object","required":["token","label"],"additionalProperties":false,"properties":{
 	"token":{"type":"string","format":"uuid"},"label":{"enum":["correct","partially_correct","hallucinated","cannot_tell"]},
 	"reasons":{"type":"array","items":{"type":"string"}},
 	"spans":{"type":"array","items":{"type":"object","required":["start","end"],"properties":{"start":{"type":"integer","minimum":0},"end":{"type":"integer"}}}},
@@ -434,29 +466,29 @@ const importSchema = `{"type":"object","properties":{"lines":{"type":"integer"},
 	"unlabeled":{"type":"integer"},"format":{"type":"string"},"dry_run":{"type":"boolean"},"rejected":{"type":"array","items":{"type":"object","properties":{"line":{"type":"integer"},"error":{"type":"string"}}}}}}`
 
 var labelingOperations = map[string]operation{
-	"GET /v1/queues": {Summary: "The queues, with what waits in each, by class and language, and whether whoever asks judges its task class.", Answers: map[int]content{200: {Words: "queues"}}},
+	"GET /v1/queues": {Summary: "The queues, with what waits in each, by class and language, and whether whoever asks judges its task class.", Answers: map[int]content{200: {Words: "queues", Of: queuesAnswer{}}}},
 	"GET /v1/skills": {Summary: "What whoever asks can judge: only that is reserved for them. An empty list is no limit.",
-		Answers: map[int]content{200: {Words: "task classes and languages", Schema: `{"type":"object","required":["task_classes","languages"],"properties":{
-			"task_classes":{"type":"array","items":{"type":"string"}},"languages":{"type":"array","items":{"type":"string","description":"ISO 639-1"}}}}`}}},
+		Answers: map[int]content{200: {Words: "task classes and languages (ISO 639-1)", Of: labeling.Skills{}}}},
 	"POST /v1/queues/:queue/reserve": {Summary: "The next item for this person, with its reservation; null and the counts that say why when there is none.",
-		Answers: map[int]content{200: {Words: "item, reservation, counts"}}},
+		Answers: map[int]content{200: {Words: "item, reservation, counts", Of: reserveAnswer{}}}},
 	"GET /v1/decisions": {Summary: "What was decided when a response was considered for a queue, the newest first: stratum, permanent number, version of the rules, and why it was or was not chosen. A label's provenance names one by decision_id.",
-		Query: []parameter{{Name: "event_id", Words: "the response", Required: true}}, Answers: map[int]content{200: {Words: "decisions"}}},
+		Query: []parameter{{Name: "event_id", Words: "the response", Required: true}}, Answers: map[int]content{200: {Words: "decisions", Of: decisionsAnswer{}}}},
 	"GET /v1/items": {Summary: "The items of a session. Nobody's labels are in it.",
-		Query: []parameter{{Name: "session_id", Words: "the session", Required: true}}, Answers: map[int]content{200: {Words: "items"}}},
+		Query:   []parameter{{Name: "session_id", Words: "the session", Required: true}, {Name: "cursor"}, {Name: "limit", Words: "at most 500"}},
+		Answers: map[int]content{200: {Words: "items, by the time of their event, and the cursor of the next page", Of: itemsAnswer{}}}},
 	"POST /v1/items/:item/labels": {Summary: "A label, under the reservation's token. A late one gets 409 and is kept as a draft.",
-		Body: &content{Schema: answerSchema}, Answers: map[int]content{201: {Words: "the label"}}},
+		Body: &content{Schema: answerSchema}, Answers: map[int]content{201: {Words: "the label", Of: labelAnswer{}}}},
 	"POST /v1/items/:item/skip": {Summary: "Give the item to others for good, with a reason: " + strings.Join(labeling.SkipReasons, ", ") + ".",
-		Body: &content{Schema: reservationSchema}, Answers: map[int]content{200: {Words: "done"}}},
+		Body: &content{Schema: skipSchema}, Answers: map[int]content{200: {Words: "done", Of: done{}}}},
 	"POST /v1/items/:item/release": {Summary: "Give the item back as if it had never been reserved.",
-		Body: &content{Schema: reservationSchema}, Answers: map[int]content{200: {Words: "done"}}},
+		Body: &content{Schema: reservationSchema}, Answers: map[int]content{200: {Words: "done", Of: done{}}}},
 	"POST /v1/items/:item/renew": {Summary: "Extend the reservation from now.",
-		Body: &content{Schema: reservationSchema}, Answers: map[int]content{200: {Words: "the reservation"}}},
+		Body: &content{Schema: reservationSchema}, Answers: map[int]content{200: {Words: "the reservation", Of: labeling.Reservation{}}}},
 	"GET /v1/labels": {Summary: "Labels with their provenance, all revisions, in the order they were given.",
 		Query: []parameter{{Name: "queue"}, {Name: "task_class"}, {Name: "session_id"}, {Name: "label"},
 			{Name: "from", Words: "event time, RFC 3339, inclusive"}, {Name: "to", Words: "event time, RFC 3339, exclusive"},
 			{Name: "cursor"}, {Name: "limit", Words: "at most 500"}, {Name: "format", Words: "jsonl, csv or parquet: everything, as a download"}},
-		Answers: map[int]content{200: {Words: "labels and the cursor of the next page"}}},
+		Answers: map[int]content{200: {Words: "labels and the cursor of the next page", Of: labelsAnswer{}}}},
 	"POST /v1/labels/import": {Summary: "Labels made elsewhere. They become census items; lines are refused one by one; the same file twice changes nothing.",
 		Query: []parameter{{Name: "format", Words: "jsonl, csv, label-studio or argilla; without it, by how the file begins"}, {Name: "dry_run", Words: "true: say what would happen and change nothing"}},
 		Body:  &content{Type: "application/x-ndjson", Schema: `{"type":"string"}`}, Answers: map[int]content{200: {Words: "what was imported", Schema: importSchema}}},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,12 +27,13 @@ type parameter struct {
 	Required    bool
 }
 
-// content is a media type and its JSON schema. A schema is written as JSON
-// text; empty means any object.
+// content is a media type and its JSON schema: written as JSON text, or that of
+// the Go value the handler answers with. Neither means any object.
 type content struct {
 	Type   string // default application/json
 	Words  string
 	Schema string
+	Of     any
 }
 
 // operations lists the machine's side, each stage's in a file of its own.
@@ -159,8 +161,11 @@ func (c content) object() object {
 	if kind == "" {
 		kind = fiber.MIMEApplicationJSON
 	}
-	schema := json.RawMessage(`{"type":"object"}`)
-	if c.Schema != "" {
+	var schema any = json.RawMessage(`{"type":"object"}`)
+	switch {
+	case c.Of != nil:
+		schema = schemaOf(reflect.TypeOf(c.Of))
+	case c.Schema != "":
 		schema = json.RawMessage(c.Schema)
 	}
 	return object{kind: object{"schema": schema}}
@@ -171,7 +176,7 @@ func answers(r route, op operation) object {
 	for code, c := range op.Answers {
 		all[strconv.Itoa(code)] = object{"description": c.Words, "content": c.object()}
 	}
-	for _, code := range refusals(r) {
+	for _, code := range refusals(r, op) {
 		if _, has := all[strconv.Itoa(code)]; has {
 			continue
 		}
@@ -181,8 +186,11 @@ func answers(r route, op operation) object {
 	return all
 }
 
-func refusals(r route) []int {
+func refusals(r route, op operation) []int {
 	codes := []int{429, 500, 503}
+	if r.Method == fiber.MethodGet && len(op.Query) > 0 {
+		codes = append(codes, 400)
+	}
 	if r.Access.who != everyone {
 		codes = append(codes, 401, 403)
 	}

@@ -230,7 +230,9 @@ func (b *browser) send(method, path string, body io.Reader, header http.Header) 
 			b.cookies[c.Name] = c.Value
 		}
 	}
-	return &answer{b.w.t, response.StatusCode, response.Header, string(text)}
+	a := &answer{b.w.t, response.StatusCode, response.Header, string(text)}
+	a.agrees(method, path)
+	return a
 }
 
 var plainClient = &http.Client{

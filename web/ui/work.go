@@ -14,6 +14,7 @@ import (
 // dock under the session; same form, same order of fields. static/label.js
 // brings it to life; without it radios, boxes and Submit do the whole loop.
 type Work struct {
+	Reader    string // who reads it, for what their browser keeps
 	Item      string // id of the item
 	Action    string // the label posts here
 	Hidden    []Kept // reservation token, idempotency key, opened at
