@@ -2,6 +2,9 @@ package web
 
 import (
 	"context"
+	"slices"
+	"strings"
+	"time"
 
 	"assay/internal/auth"
 	"assay/web/ui"
@@ -31,7 +34,11 @@ func (s *site) disputesOverview(ctx context.Context, actor auth.Actor) (overview
 		}
 	}
 	if !actor.May(auth.Adjudicate) {
-		return part, nil
+		disputed, err := s.disputedNeed(ctx, actor)
+		if disputed != nil {
+			part.Needs = append(part.Needs, *disputed)
+		}
+		return part, err
 	}
 	open, err := s.Labeling.OpenDisputes(ctx, actor)
 	if err != nil {
@@ -42,4 +49,27 @@ func (s *site) disputesOverview(ctx context.Context, actor auth.Actor) (overview
 			Text: "Oldest since " + ui.Age(s.now().Sub(open[0].OpenedAt)) + ". A reviewer decides.", Act: "Decide", URL: "/disputes"})
 	}
 	return part, nil
+}
+
+// disputedNeed tells whoever builds or decides by the rates how many of their
+// labels are disputed; nil for others and for none.
+func (s *site) disputedNeed(ctx context.Context, actor auth.Actor) (*need, error) {
+	if !actor.Holds(auth.Engineer) && !actor.Holds(auth.ReleaseManager) {
+		return nil, nil
+	}
+	list, err := s.Labeling.DisputedLabels(ctx, actor, time.Time{}, s.now().Add(24*time.Hour))
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	n := 0
+	var classes []string
+	for _, d := range list {
+		n += d.Count
+		if words := taskClassWords(d.TaskClass); !slices.Contains(classes, words) {
+			classes = append(classes, words)
+		}
+	}
+	slices.Sort(classes)
+	return &need{Urgency: calm, Icon: ui.IconFlag, Title: ui.CountOf(n, "label is disputed", "labels are disputed"),
+		Text: capital(strings.Join(classes, ", ")) + ". A reviewer decides; until then the rates count what stands.", Act: "Show rates", URL: "/rates"}, nil
 }

@@ -163,6 +163,7 @@ func engineerOverview(seen gatesSeen, actor auth.Actor) overview {
 			part.Needs = append(part.Needs, n)
 			blocked++
 		}
+		part.Needs = append(part.Needs, endingNeeds(one, waiting)...)
 	}
 	clauses := []counted{{paging, "alert pages", "alerts page"}, {warning, "alert warns", "alerts warn"}, {blocked, "handoff waits for evidence", "handoffs wait for evidence"}}
 	if seen.Worse != nil {
@@ -223,6 +224,24 @@ func evidenceNeed(one seenHandoff) (need, bool) {
 }
 
 // managerOverview: what needs a yes or no, what is measured, what was decided.
+// endsSoon is how long before its end a signature is spoken of.
+const endsSoon = 48 * time.Hour
+
+// endingNeeds are the signatures over a handoff's evidence that end soon: then
+// the evidence has to be signed anew.
+func endingNeeds(one seenHandoff, how urgency) (needs []need) {
+	h := one.Gate.Handoff
+	for _, a := range one.Gate.Approvals {
+		left := a.ExpiresAt.Sub(one.Now)
+		if a.Decision != "approve" || !a.Stands(one.Now) || a.EvidenceHash != h.EvidenceHash || left > endsSoon {
+			continue
+		}
+		needs = append(needs, need{Urgency: how, Icon: ui.IconClock, Title: a.PersonName + "’s approval of " + h.CandidateTemplateID + " ends in " + ui.Age(left),
+			Text: "Unless it is promoted before, the evidence has to be signed again.", Act: "Open", URL: handoffURL(h.ID)})
+	}
+	return needs
+}
+
 func managerOverview(seen gatesSeen, actor auth.Actor) overview {
 	part := overview{Side: monthSide(seen.Month)}
 	paging, _ := alertNeeds(seen, &part)
@@ -236,6 +255,7 @@ func managerOverview(seen gatesSeen, actor auth.Actor) overview {
 		g := one.Gate
 		name := g.Handoff.CandidateTemplateID + ", handoff " + strconv.FormatInt(g.Handoff.ID, 10)
 		mark := ui.DecisionMark(decisionWord(g.Decision.Status))
+		part.Needs = append(part.Needs, endingNeeds(one, today)...)
 		switch status := g.Decision.Status; {
 		case status == eval.Ready && one.MaySign && !g.SignedBy(actor.ID, seen.Now):
 			ready++

@@ -57,6 +57,7 @@ func TestRawTextIsSeenByOneWithTheConsentOfAnother(t *testing.T) {
 
 	auditor := w.as(auth.Auditor)
 	auditor.get("/").want(200).says("main", "1 request for raw text waits for you.", "Engineer asks for raw text")
+	w.as(auth.ReleaseManager).get("/").want(200).says(".needs", "Engineer asks for raw text", "Decide")
 	auditor.get("/reveals").want(200).harmless().says("#reveals", "waiting", "file_edit")
 	auditor.post("/reveals/1/deny", nil).want(400).says(".field-error", "why it is denied")
 	auditor.post("/reveals/1/approve", nil).to("/reveals/1")
