@@ -215,7 +215,7 @@ function signIn(sent) {
   if (sent?.id !== item().dataset.item) keepDraft()
   if (one('.session [data-go-on]')) return
   const address = '/items/' + encodeURIComponent(item().dataset.item)
-  say(notice('mid', 'Your sign-in has ended.', 'What you wrote is kept in this tab.', { address: '/login?next=' + encodeURIComponent(address), words: 'Sign in and go on' }))
+  say(notice('mid', 'Your sign-in has ended or changed.', 'What you wrote is kept in this tab.', { address: '/login?next=' + encodeURIComponent(address), words: 'Sign in and go on' }))
 }
 
 function keepDraft() {

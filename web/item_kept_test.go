@@ -82,7 +82,7 @@ func TestNobodysTextIsLost(t *testing.T) {
 	b.fill("hallucinated", "after the sign-in had ended")
 	js[int](b, submitButton)
 	b.until(`document.querySelector('.session [data-go-on]')`)
-	if got := js[string](b, notice); !strings.Contains(got, "Your sign-in has ended. What you wrote is kept in this tab. Sign in and go on") {
+	if got := js[string](b, notice); !strings.Contains(got, "Your sign-in has ended or changed. What you wrote is kept in this tab. Sign in and go on") {
 		t.Errorf("it says so: %q", got)
 	}
 	link := js[string](b, `document.querySelector('.session [data-go-on]').getAttribute('href')`)
