@@ -50,7 +50,19 @@
 //     Labels beyond an item that was put last are surplus until it is labeled;
 //     nothing is biased, some work counts later.
 //   - Serving by size (impact times uncertainty) is for discovery queues alone;
-//     their labels reach no rate.
+//     their labels reach no rate. Uncertainty is that of the response: what
+//     validators say of it, as far as labels have borne it out (worth.go). A
+//     later verdict or flag moves what nobody has touched.
+//   - Where a rate spikes or an incident is open, caps and shares of the class
+//     rise (raise.go). A day keeps the largest factor it had: a raise takes in
+//     what had been left out, a fall begins with the next day, and so no
+//     stratum is cut in two.
+//   - The measuring share of Start goes where a label brings an open question
+//     nearest to its answer (need.go). Within a queue it follows Wright's index
+//     over the classes, and not over model versions too: within a stratum
+//     nothing but u may decide what is read next.
+//   - An act on many items is taken back where an item is still as the act left
+//     it, and no further: what a label or another act did since stands.
 //   - An imported label makes its response a census of itself: who chose it and
 //     why is not known here, so it stands for nothing else.
 //   - A second reading never moves the consensus by itself. Where labelers

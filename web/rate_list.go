@@ -332,9 +332,22 @@ func rateCells(r eval.Rates, row eval.Rate, i int, axis ui.Axis, highest float64
 		raw = ui.Share(row.Raw.Value)
 	}
 	return []templ.Component{
-		class, ui.Mono(cmp.Or(row.ModelVersion, "all")), figure, ui.Words(interval), bar, ui.Words(objective),
+		class, ui.Mono(cmp.Or(row.ModelVersion, "all")), figure, withWorst(row, interval), bar, ui.Words(objective),
 		ui.StandingSign{Standing: bar.Standing}, labels, complete,
 		history(row, highest), ui.Dim(raw)}
+}
+
+// worstFrom is how far the worst case lies beyond the interval before it is
+// worth a line.
+const worstFrom = 0.005
+
+// withWorst adds what no assumption about the unanswered and the unread rules
+// out, where that is more than the interval.
+func withWorst(row eval.Rate, interval string) templ.Component {
+	if row.Standing == eval.NoData || row.Low-row.Worst.Low < worstFrom && row.Worst.High-row.High < worstFrom {
+		return ui.Words(interval)
+	}
+	return ui.Pair(interval, "at worst "+ui.Interval(row.Worst.Low, row.Worst.High))
 }
 
 // history is the row's last days, on the scale of its task class.

@@ -43,7 +43,7 @@ func TestRatesSayHowSureTheyAreAndWhatFollows(t *testing.T) {
 		{"Spreadsheet formula", "v2", "9.1 %", "6.9 to 12.1", "≤ 4 %", "over", "500", "100 %", "18.4 %"},
 		{"v1", "2.5 %", "1.4 to 4.5", "≤ 4 %", "undecided", "400"},
 		{"SQL query", "v1", "2.5 %", "undecided", "1 undecided", "400"},
-		{"File edit", "v2", "3.3 %", "incomplete", "61", "31 %"},
+		{"File edit", "v2", "3.3 %", "at worst 0.", "incomplete", "61", "31 %"},
 		{"Summarization", "v1", "–", "no data: 4 labels, at least 5 in each cell needed", "no data", "4"},
 	}
 	if len(rows) != len(want) {
@@ -55,6 +55,9 @@ func TestRatesSayHowSureTheyAreAndWhatFollows(t *testing.T) {
 				t.Errorf("row %d lacks %q: %s", i, part, got)
 			}
 		}
+	}
+	if got := words(rows[0]); strings.Contains(got, "at worst") {
+		t.Errorf("where all is answered the interval is the worst case: %s", got)
 	}
 	page.says(".says", "v2 is worse than v1 on spreadsheet formula: 6.6 points more hallucinated, 95 % 3.6 to 9.9. It is over the objective of 4 %.",
 		"No other difference between versions is decisive. File edit, v2, is incomplete: 136 sampled items without a label. About 1 h 45 min of work could change that.")
