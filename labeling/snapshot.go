@@ -64,9 +64,8 @@ func snapshotOf(r telemetry.Response) Snapshot {
 	return s
 }
 
-// titleLength is how much of a prompt tells one item from its neighbours; a
-// narrow place cuts it further.
-const titleLength = 100
+// titleLength is how much of a prompt fits a line of a list.
+const titleLength = 60
 
 // titleFor names an item by the first words of the prompt, of the response
 // when there is no prompt.
