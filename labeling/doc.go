@@ -82,6 +82,15 @@
 //     one machine serves.
 //   - Who reads what others said of an item is kept (labels_read). They may
 //     still change their label, and it says so in its provenance.
+//   - What a first reader changes after that moves the consensus and not the
+//     first phase: what was drawn by a label was drawn by the one before.
+//   - Whether a labeler's answers changed is asked of what others said of the like
+//     in the same week: the mix of the work changes all the time (change.go).
+//     Signals bring more gold and second readings, and never leave a label out.
+//   - Labels are left out by a person's decision, a version each time, and only up
+//     to when it was decided. Their items are nonresponse until others have read
+//     them: giving them back as untouched would turn everyone's labels into
+//     surplus (exclusion.go).
 //   - A third labeler is called for two readings that differ by a step, and for
 //     two that agree while the model of Dawid and Skene gives their label less
 //     than 95 %; correct against hallucinated goes to a reviewer at once.

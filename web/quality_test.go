@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +176,52 @@ func TestAReviewerMakesGoldAndLabelersReadWhyWhenTheDayIsOver(t *testing.T) {
 	if err := w.stages.Labeling.RetireGold(context.Background(), auth.Actor{Kind: auth.Person, ID: w.ids[auth.Labeler], Roles: []auth.Role{auth.Labeler}}, int64(gold), "x"); err == nil {
 		t.Error("a labeler retires no gold")
 	}
+}
+
+// What a labeler is given to read a second time and what is gold are the same
+// page: same parts, same words, same order, the same answer to a label.
+func TestGoldAndASecondReadingAreTheSamePage(t *testing.T) {
+	w, _, _ := readTwice(t, 2)
+	gold := w.count(`SELECT item_id FROM consensus WHERE method = 'agreed'`)
+	if _, err := w.stages.Labeling.MakeGold(context.Background(), auth.Actor{Kind: auth.Person, ID: w.ids[auth.Reviewer], Roles: []auth.Role{auth.Reviewer}}, int64(gold), "known"); err != nil {
+		t.Fatal(err)
+	}
+	w.exec(`INSERT INTO items (queue_id, event_id, session_id, task_class, model_version, event_time, frame_day, priority_class, design, salt_id, u, rule_id)
+		SELECT queue_id, gen_random_uuid(), 's', task_class, 'm', event_time, frame_day, 'random', 'bottom_k', salt_id, n / 10.0, rule_id
+		FROM (SELECT * FROM items LIMIT 1) AS one, generate_series(5, 9) AS n`)
+	w.exec(`UPDATE items SET wanted = taken WHERE taken > 0 AND id <> $1`, gold)
+	seen := map[bool][2]string{}
+	for _, asGold := range []bool{true, false} {
+		share, wanted, draw := .5, 2, .99
+		if !asGold {
+			share, wanted, draw = 0, 3, .05
+		}
+		w.exec(`UPDATE queues SET gold_share = $1`, share)
+		w.exec(`UPDATE items SET wanted = $1 WHERE id = $2`, wanted, gold)
+		w.stages.Labeling.Draw = func() float64 { return draw }
+		third := w.signIn(w.person(fmt.Sprintf("third%v@example.org", asGold), auth.Labeler))
+		path := third.next("sql_query")
+		if n := w.count(`SELECT count(*) FROM reservations WHERE purpose = 'gold' AND state = 'held'`); path != fmt.Sprint("/items/", gold) || (n == 1) != asGold {
+			t.Fatalf("as gold %v: served %s, %d as gold", asGold, path, n)
+		}
+		page := third.get(path).want(200)
+		said := third.post(path+"/labels", answerOn(page, "correct")).want(http.StatusSeeOther)
+		seen[asGold] = [2]string{anonymous(page.Body), anonymous(said.Body + fmt.Sprint(said.Header["Location"]))}
+	}
+	for i, what := range []string{"page", "answer"} {
+		if gold, other := seen[true][i], seen[false][i]; gold != other {
+			at := 0
+			for at < min(len(gold), len(other)) && gold[at] == other[at] {
+				at++
+			}
+			t.Errorf("the %s differs from that of a second reading:\n%s\n%s", what, clip(gold[max(0, at-200):], 500), clip(other[max(0, at-200):], 500))
+		}
+	}
+}
+
+// anonymous takes numbers, ids and times out of a page.
+func anonymous(page string) string {
+	return regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9_-]{22,}|(?i:third(true|false))|[0-9][0-9.:,TZ-]*`).ReplaceAllString(page, "#")
 }
 
 func TestANewLabelerPractisesFirstAndReadsWhyAtOnce(t *testing.T) {
