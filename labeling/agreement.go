@@ -77,6 +77,7 @@ type rated struct {
 	ItemID    int64
 	LabelerID int64
 	Label     string
+	Imported  bool // its item has labels that were given elsewhere
 }
 
 // The agreement sample: items drawn to be read twice, all items of queues that
@@ -100,7 +101,7 @@ const ratedQuery = `
 		FROM latest l
 		WHERE ` + countsStill + `
 	)
-	SELECT q.slug AS queue, i.task_class, p.item_id, p.labeler_id, coalesce(p.label, '') AS label
+	SELECT q.slug AS queue, i.task_class, p.item_id, p.labeler_id, coalesce(p.label, '') AS label, p.imported
 	FROM placed p
 	JOIN items i ON i.id = p.item_id
 	JOIN queues q ON q.id = i.queue_id

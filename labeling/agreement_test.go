@@ -112,6 +112,10 @@ func TestAgreementIsMeasuredOnWhatWasDrawn(t *testing.T) {
 			submit(t, s, who, held(t, s, queue, who), Answer{Label: label})
 		}
 	}
+	model, err := s.Consensuses(t.Context(), engineer, AgreementFilter{}, stats.DefaultConsensusPrior)
+	if err != nil || len(model.Items) != 1 || model.Given != 2 {
+		t.Errorf("a model of how labelers err is made of the item that two have read, got %+v, %v", model.Items, err)
+	}
 	list, err := s.rated(t.Context(), AgreementFilter{})
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func (s *Store) Consensuses(ctx context.Context, actor auth.Actor, f AgreementFi
 	if err := actor.Require(auth.SeeMeasures); err != nil {
 		return model, err
 	}
-	list, err := s.rated(ctx, f)
+	list, err := s.readTwice(ctx, f)
 	if err != nil || len(list) == 0 {
 		return model, err
 	}
@@ -100,6 +100,18 @@ func (s *Store) Consensuses(ctx context.Context, actor auth.Actor, f AgreementFi
 	model.Bounded, model.Replicates, model.Seed = bounded, in.Replicates, in.Seed
 	model.take(fit, in, ratings)
 	return model, s.nameLabelers(ctx, actor, model.Labelers)
+}
+
+// readTwice is the agreement sample without what one person alone has read so
+// far: to a model of how labelers err such items say nothing, and there are many
+// of them. What was imported was chosen elsewhere and stays.
+func (s *Store) readTwice(ctx context.Context, f AgreementFilter) ([]rated, error) {
+	list, err := s.rated(ctx, f)
+	labels := map[int64]int{}
+	for _, l := range list {
+		labels[l.ItemID]++
+	}
+	return slices.DeleteFunc(list, func(l rated) bool { return labels[l.ItemID] < 2 && !l.Imported }), err
 }
 
 // take writes down what the fit says.
@@ -250,7 +262,7 @@ func (s *Store) RatedQueues(ctx context.Context, actor auth.Actor, f AgreementFi
 	if err := actor.Require(auth.SeeMeasures); err != nil {
 		return nil, err
 	}
-	labels, err := s.rated(ctx, AgreementFilter{From: f.From, To: f.To})
+	labels, err := s.readTwice(ctx, AgreementFilter{From: f.From, To: f.To})
 	if err != nil {
 		return nil, err
 	}

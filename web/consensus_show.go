@@ -22,7 +22,7 @@ type consensusPage struct {
 	Head     ui.Head
 	Tabs     ui.Tabs
 	Window   ui.Segmented
-	Queues   *ui.Segmented
+	Queues   *ui.Tabs
 	Prior    ui.Segmented
 	Warning  *ui.Banner
 	Nothing  *ui.Empty
@@ -167,9 +167,9 @@ func (p *consensusPage) choices(r readConsensus) {
 			URL: r.url(func(q *consensusQuery) { q.Prior, q.From = prior.value, 0 })})
 	}
 	if len(r.queues) > 1 {
-		p.Queues = &ui.Segmented{Name: "Queue", Shown: true}
+		p.Queues = &ui.Tabs{Name: "Queue"}
 		for _, queue := range r.queues {
-			p.Queues.Options = append(p.Queues.Options, ui.Segment{Label: taskClassWords(queue.Slug), Count: queue.Items, Current: queue.Slug == r.model.Queue,
+			p.Queues.Items = append(p.Queues.Items, ui.Tab{Label: taskClassWords(queue.Slug), Note: ui.Count(queue.Items), Current: queue.Slug == r.model.Queue,
 				URL: r.url(func(q *consensusQuery) { q.Queue, q.Label, q.From = queue.Slug, "", 0 })})
 		}
 	}
@@ -269,7 +269,7 @@ func errorsOf(l labeling.ModeledLabeler, m labeling.ConsensusModel) labelerError
 	for _, label := range m.Labels {
 		e.Grid.Columns = append(e.Grid.Columns, labelWords(label))
 	}
-	e.Grid.Columns = append(e.Grid.Columns, "right, 95 %", "of")
+	e.Grid.Columns = append(e.Grid.Columns, "right, 95 %")
 	for k, label := range m.Labels {
 		row := ui.GridRow{Name: labelWords(label)}
 		for said, p := range l.Confusion[k] {
@@ -279,7 +279,7 @@ func errorsOf(l labeling.ModeledLabeler, m labeling.ConsensusModel) labelerError
 		if m.Bounded && l.Of[k] >= .5 {
 			limits = ui.IntervalTo(l.Right[k].Low, l.Right[k].High, 0)
 		}
-		row.Cells = append(row.Cells, ui.Cell{Text: limits, Number: true, Dim: limits == "–"}, ui.Cell{Text: ui.Number(l.Of[k], 1), Number: true, Dim: true})
+		row.Cells = append(row.Cells, ui.Cell{Text: limits, Number: true, Dim: limits == "–"})
 		e.Grid.Rows = append(e.Grid.Rows, row)
 	}
 	return e
