@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -56,9 +58,9 @@ func (s *Store) Comment(ctx context.Context, actor auth.Actor, item int64, body 
 		if _, err := tx.Exec(ctx, `INSERT INTO comment_texts (comment_id, body) VALUES ($1, $2)`, id, body); err != nil {
 			return err
 		}
-		lower := strings.ToLower(body)
+		named := namedIn(body, known)
 		for _, one := range known {
-			if slices.Contains(mentioned, one.ID) || strings.Contains(lower, "@"+strings.ToLower(one.Name)) {
+			if slices.Contains(mentioned, one.ID) || named[one.ID] {
 				if err := notify(ctx, tx, one.ID, "mention", item, actor.ID); err != nil {
 					return err
 				}
@@ -68,6 +70,33 @@ func (s *Store) Comment(ctx context.Context, actor auth.Actor, item int64, body 
 			Actor: actor, Action: "item.comment", Object: fmt.Sprintf("item/%d", item), After: map[string]any{"comment_id": id},
 		})
 	})
+}
+
+// namedIn are those whose whole name stands after an @: of several that begin
+// alike the longest, so that @Anna Berg is not Ann, nor Anna.
+func namedIn(body string, known []Known) map[int64]bool {
+	named := map[int64]bool{}
+	for _, rest := range strings.Split(strings.ToLower(body), "@")[1:] {
+		longest := 0
+		for _, one := range known {
+			if n := len(one.Name); n >= longest && namesWhole(rest, strings.ToLower(one.Name)) {
+				longest = n
+			}
+		}
+		for _, one := range known {
+			if len(one.Name) == longest && longest > 0 && namesWhole(rest, strings.ToLower(one.Name)) {
+				named[one.ID] = true
+			}
+		}
+	}
+	return named
+}
+
+// namesWhole reports whether a text begins with a name that ends there.
+func namesWhole(text, name string) bool {
+	rest, ok := strings.CutPrefix(text, name)
+	next, _ := utf8.DecodeRuneInString(rest)
+	return ok && !unicode.IsLetter(next) && !unicode.IsDigit(next)
 }
 
 func (s *Store) comments(ctx context.Context, actor auth.Actor, item int64) ([]Comment, error) {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parquet-go/parquet-go"
+
 	"assay/internal/auth"
 )
 
@@ -234,5 +236,32 @@ func TestLargeAndHostileCellsComeBack(t *testing.T) {
 		if err := rowsOf(bufio.NewReader(strings.NewReader(text)))(func(_ importLine, w error) bool { wrong = w; return true }); err != nil || wrong == nil || wrong.Error() != want {
 			t.Errorf("%q: want %q, got %v, %v", text, want, wrong, err)
 		}
+	}
+}
+
+// A file of long texts is written in groups, lest all of it lie in memory.
+func TestLongRowsAreWrittenInGroups(t *testing.T) {
+	label, text := "correct", strings.Repeat("word ", 400_000)
+	var file bytes.Buffer
+	write, end := parquetOf(&file, parquetRowOf)
+	for range 40 {
+		if err := write(DatasetRow{Record: Record{Label: &label}, Response: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	read, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil || read.NumRows() != 40 || len(read.RowGroups()) != 3 {
+		t.Errorf("want 40 rows in 3 groups, got %v", err)
+	}
+}
+
+// What is refused is forgotten but for its place and reason.
+func TestARefusedLineKeepsNothingOfItsText(t *testing.T) {
+	line := importLine{Note: "a secret", Labeler: "x", number: 7, answers: []said{{"note", "a secret", aText}, {"verdict", "Good", aChoice}}, wrong: errBadRow}
+	if kept := fmt.Sprintf("%+v", line.slim()); strings.Contains(kept, "secret") || !strings.Contains(kept, "Good") || !strings.Contains(kept, "number:7") {
+		t.Errorf("kept %s", kept)
 	}
 }

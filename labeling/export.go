@@ -75,7 +75,7 @@ const recordSelect = `
 	       c.label AS consensus, c.method, w.pseudonym AS labeler, l.labeled_at, l.reasons, l.spans, l.confidence,
 	       coalesce(t.correction, '') AS correction, coalesce(t.note, '') AS note,
 	       g.version AS guide_version, r.version AS rule_version, i.design, i.priority_class, i.u, i.pi, 1 / i.pi AS weight,
-	       i.flags, l.provenance, l.source, l.elapsed_ms,
+	       i.flags, l.provenance - 'imported_by' AS provenance, l.source, l.elapsed_ms,
 	       q.kind = 'standard' AND i.design <> 'discovery' AS counts_for_rates
 	FROM labels l
 	JOIN items i ON i.id = l.item_id

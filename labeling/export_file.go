@@ -438,11 +438,24 @@ func parquetRowOf(r DatasetRow) parquetRow {
 	return row
 }
 
+// rowGroupBytes is how much text a group of rows holds at most: a writer keeps
+// a group in memory until it ends.
+const rowGroupBytes = 32 << 20
+
 func parquetOf[R any](to io.Writer, row func(R) parquetRow) (write func(R) error, end func() error) {
 	out := parquet.NewGenericWriter[parquetRow](to, parquet.MaxRowsPerRowGroup(50_000))
+	held := 0
 	write = func(r R) error {
-		_, err := out.Write([]parquetRow{row(r)})
-		return err
+		one := row(r)
+		if _, err := out.Write([]parquetRow{one}); err != nil {
+			return err
+		}
+		held += len(one.Prompt) + len(one.Response) + len(one.Context) + len(one.Artifact) + len(one.Correction) + len(one.Note)
+		if held < rowGroupBytes {
+			return nil
+		}
+		held = 0
+		return out.Flush()
 	}
 	return write, out.Close
 }

@@ -130,6 +130,9 @@ func (im *importing) read(ctx context.Context, file io.Reader, format string, me
 		if wrong == nil {
 			line.wrong = line.settle(means)
 		}
+		if line.wrong != nil {
+			line = line.slim()
+		}
 		block = append(block, line)
 		if len(block) == importBlock {
 			trouble = take(block)
@@ -147,6 +150,17 @@ func (im *importing) read(ctx context.Context, file io.Reader, format string, me
 		err = fmt.Errorf("read labels: %w", err)
 	}
 	return err
+}
+
+// slim is what is kept of a line that is refused: hundreds of them, of many
+// megabytes each, may wait for the end of their block.
+func (line importLine) slim() importLine {
+	for i := range line.answers {
+		if line.answers[i].kind == aText {
+			line.answers[i].value = ""
+		}
+	}
+	return importLine{wrong: line.wrong, answers: line.answers, number: line.number, place: line.place}
 }
 
 func parseImportLine(text []byte, number int) (importLine, error) {

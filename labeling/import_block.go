@@ -428,14 +428,12 @@ func (b *block) insert(item *importedItem, labeler int64, was *spokenBy, line im
 		INSERT INTO label_texts (label_id, correction, note) SELECT id, $15, $16 FROM l WHERE $15 <> '' OR $16 <> ''`,
 		item.ID, item.QueueID, item.EventID, labeler, was.revision+1, line.Label, cleanReasons(line.Reasons), spans, line.confidence(),
 		provenance, key, line.LabeledAt, line.ElapsedMS, b.id, line.Correction, line.Note)
-	// One more labeler, who takes a place without ever holding it.
-	switch stands := line.Label != nil; {
-	case stands && was.label == "":
+	// One more labeler, who takes a place without ever holding it. Who takes
+	// their label back gives it back (labels_give_back).
+	if line.Label != nil && was.label == "" {
 		b.write.Queue(`
 			UPDATE items SET taken = taken + 1, wanted = greatest(taken + 1, CASE WHEN design = 'census' THEN 1 ELSE wanted END)
 			WHERE id = $1`, item.ID)
-	case !stands:
-		b.write.Queue(`UPDATE items SET taken = taken - 1 WHERE id = $1`, item.ID)
 	}
 	if !item.dirty {
 		item.dirty = true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,77 @@ func TestAnImportBesideAPersonsLabelIsOneMoreReading(t *testing.T) {
 	}
 	if n := count(t, s.DB, `SELECT count(*) FROM items WHERE design = 'bottom_k' AND labeled = 2 AND taken = 2`); n != 1 {
 		t.Error("it keeps its place in the sample")
+	}
+}
+
+// Why an imported label's response matters and what made it comes from here;
+// who imported it is not told outside.
+func TestImportedLabelsSayWhatMadeTheResponse(t *testing.T) {
+	s, h := tx(t), newShelf()
+	s.Telemetry = h
+	c := h.respond("sql_query", "v1", day(3))
+	r := h.responses[c.EventID]
+	r.PromptTemplateID, r.EvidenceVersion, r.Impact = "sql-7", "2026-03", 4
+	h.responses[c.EventID] = r
+	importLines(t, s, fmt.Sprintf(`{"event_id":%q,"label":"correct","labeler":"ada"}`, c.EventID))
+	if n := count(t, s.DB, `SELECT impact FROM items`); n != 4 {
+		t.Errorf("want the impact of its class, 4, got %d", n)
+	}
+	records, err := s.Records(t.Context(), engineer, LabelFilter{})
+	if err != nil || len(records) != 1 {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	var provenance struct {
+		Component map[string]string `json:"component"`
+		Verdicts  []VerdictSeen     `json:"verdicts"`
+		Line      int               `json:"line"`
+	}
+	if err := json.Unmarshal(records[0].Provenance, &provenance); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"model_version": "v1", "prompt_template_id": "sql-7", "evidence_version": "2026-03"}
+	if !maps.Equal(provenance.Component, want) || provenance.Verdicts == nil || provenance.Line != 1 {
+		t.Errorf("got %s", records[0].Provenance)
+	}
+	if strings.Contains(string(records[0].Provenance), engineer.Name) || strings.Contains(records[0].Labeler, "ada") {
+		t.Errorf("a name leaves: %s, %s", records[0].Provenance, records[0].Labeler)
+	}
+	if n := count(t, s.DB, `SELECT count(*) FROM labels WHERE provenance->>'imported_by' = $1`, engineer.Name); n != 1 {
+		t.Error("who imported it is kept here")
+	}
+}
+
+// A label that was taken back leaves as such, and is taken back elsewhere too.
+func TestALabelThatWasTakenBackComesInSo(t *testing.T) {
+	s, h := tx(t), newShelf()
+	s.Telemetry = h
+	c := h.respond("sql_query", "v1", day(3))
+	lines := []string{
+		fmt.Sprintf(`{"event_id":%q,"label":"correct","labeler":"labeler-1","labeled_at":"2026-01-02T03:04:05Z","revision":1,"latest":false}`, c.EventID),
+		fmt.Sprintf(`{"event_id":%q,"label":null,"labeler":"labeler-1","labeled_at":"2026-01-02T03:05:05Z","revision":2,"latest":true}`, c.EventID),
+	}
+	for i, want := range []Imported{{Imported: 2}, {Duplicate: 1, Unlabeled: 1}} {
+		done := importLines(t, s, lines...)
+		if done.Imported != want.Imported || done.Duplicate != want.Duplicate || done.Unlabeled != want.Unlabeled {
+			t.Errorf("time %d: want %+v, got %+v", i+1, want, done)
+		}
+	}
+	if n := count(t, s.DB, `SELECT count(*) FROM consensus WHERE label IS NULL AND method = 'withdrawn'`); n != 1 {
+		t.Error("nothing stands")
+	}
+	if n := count(t, s.DB, `SELECT count(*) FROM items WHERE taken = 0 AND labeled = 0`); n != 1 {
+		t.Error("its place is free")
+	}
+}
+
+// A second reading that came from elsewhere calls who is to be called.
+func TestImportedReadingsThatDifferByAStepWantAThird(t *testing.T) {
+	s, h := tx(t), newShelf()
+	s.Telemetry = h
+	c := h.respond("sql_query", "v1", day(3))
+	importLines(t, s, fmt.Sprintf(`{"event_id":%q,"label":"correct","labeler":"ada"}`, c.EventID), fmt.Sprintf(`{"event_id":%q,"label":"partially_correct","labeler":"bob"}`, c.EventID))
+	if n := count(t, s.DB, `SELECT count(*) FROM items WHERE wanted = 3 AND labeled = 2`); n != 1 {
+		t.Error("two readings that differ by a step want a third")
 	}
 }
 

@@ -99,7 +99,8 @@ func (s *Store) withdrawBlock(ctx context.Context, tx pgx.Tx, id int64) (int, er
 	return len(list), s.tell(ctx, tx, 0)
 }
 
-// withdrawLabels adds the revisions and gives back the places that are free now.
+// withdrawLabels adds the revisions; the database gives back the places that are
+// free now (labels_give_back).
 func withdrawLabels(ctx context.Context, tx pgx.Tx, list []given) ([]*importedItem, error) {
 	batch := &pgx.Batch{}
 	var ids []int64
@@ -128,7 +129,7 @@ func withdrawLabels(ctx context.Context, tx pgx.Tx, list []given) ([]*importedIt
 				INSERT INTO label_texts (label_id, correction, note)
 				SELECT l.id, w.correction, w.note FROM l JOIN label_texts w ON w.label_id = $2
 			)
-			UPDATE items SET taken = taken - 1 WHERE id = $3 AND (SELECT label IS NULL FROM l)`, g.ID, g.Before, g.ItemID)
+			SELECT`, g.ID, g.Before)
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, err

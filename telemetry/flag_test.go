@@ -289,6 +289,10 @@ func TestResponseComesWithItsSession(t *testing.T) {
 	if want := []string{"exposure:exposure:e, variant B", "tool:search:1", "model:v1:", "feedback:feedback:down, incorrect"}; fmt.Sprint(want) != fmt.Sprint(kinds) {
 		t.Errorf("want %v, got %v", want, kinds)
 	}
+	both, err := s.ResponsesByRequest(ctx, product, []Request{{"s", "r"}, {"s", "r"}, {"s", "none"}, {"elsewhere", "r"}})
+	if err != nil || len(both) != 1 || both[Request{"s", "r"}].SessionID != "s" {
+		t.Errorf("of several requests the one that is here: %+v, %v", both, err)
+	}
 	same, err := s.ResponseByRequest(ctx, product, "s", "r")
 	if err != nil || same.EventID != id {
 		t.Errorf("by request: %s, %v", same.EventID, err)

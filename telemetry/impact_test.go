@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"assay/internal/auth"
 	"assay/internal/fault"
 )
@@ -45,6 +47,20 @@ func TestWhatAnEventDoesNotSayOfItsImpactItsClassAndActionSay(t *testing.T) {
 	for _, c := range flagged {
 		if want := cases[c.SessionID].want; c.Impact != want {
 			t.Errorf("%s: want impact %d, got %d", c.SessionID, want, c.Impact)
+		}
+	}
+	// Whoever asks for a response later hears the same.
+	var ids []uuid.UUID
+	for _, c := range flagged {
+		ids = append(ids, c.EventID)
+	}
+	responses, err := s.Responses(ctx, product, ids)
+	if err != nil || len(responses) != len(cases) {
+		t.Fatalf("%d responses, %v", len(responses), err)
+	}
+	for _, r := range responses {
+		if want := cases[r.SessionID].want; r.Impact != want {
+			t.Errorf("the response of %s: want impact %d, got %d", r.SessionID, want, r.Impact)
 		}
 	}
 	for _, bad := range []ImpactDefault{
