@@ -65,6 +65,12 @@
 //     it, and no further: what a label or another act did since stands.
 //   - An imported label makes its response a census of itself: who chose it and
 //     why is not known here, so it stands for nothing else.
+//   - An import is seen before it writes: a check says what each answer of the
+//     file becomes, who gave it and what is refused, and a person agrees
+//     (import_job.go). Blocks move the import in the transaction that writes
+//     their labels, so that one which was killed goes on and doubles nothing.
+//     It is taken back by revisions, and its responses go back into the sample
+//     they were drawn from (import_withdraw.go).
 //   - A second reading never moves the consensus by itself. Where labelers
 //     differ the first reading stands until a reviewer has decided, since a
 //     mixture of checked and unchecked labels would bias a rate.

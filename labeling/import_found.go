@@ -143,6 +143,9 @@ func (f *Found) finish(done Imported, m meanings, trouble string) {
 		f.Answers = append(f.Answers, AnswerFound{a.field, a.value, a.kind == aRating, n, m.of(a)})
 	}
 	slices.SortFunc(f.Answers, func(a, b AnswerFound) int {
+		if a.Rating != b.Rating { // words are likelier to be labels than numbers
+			return map[bool]int{false: -1, true: 1}[a.Rating]
+		}
 		if c := strings.Compare(a.Field, b.Field); c != 0 {
 			return c
 		}

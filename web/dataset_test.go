@@ -102,7 +102,7 @@ func TestLabelsAreImportedFromAPage(t *testing.T) {
 	}
 	step(w.stages.Labeling.Check)
 	seen := page(link)
-	if got := seen.text("main"); !strings.Contains(got, "No label of the file is new.") || !strings.Contains(got, "Say below which answers are labels.") || !strings.Contains(got, "names no response") {
+	if got := seen.text("main"); !strings.Contains(got, "No label of the file is new.") || !strings.Contains(got, "Taken for no label: the answers of 1 annotation. Say below which answers are labels.") || !strings.Contains(got, "names no response") {
 		t.Errorf("nothing in it is a label: %s", clip(got, 900))
 	}
 	if got := seen.attr(`#answers input[name=value][value="Fine"]`, "value"); got != "Fine" {

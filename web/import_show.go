@@ -154,8 +154,8 @@ type importPage struct {
 	Labels    ui.Table
 	Authors   ui.Table
 	Refusals  ui.Table
-	Answers   []answerField
-	More      string // of answers that are not shown
+	Answers   [][]answerField // in two columns
+	More      string          // of answers that are not shown
 	Report    string
 	Withdraws string // address; "": there is nothing to take back
 	Facts     []ui.Fact
@@ -277,8 +277,9 @@ func (p *importPage) ready(m labeling.Import) {
 		p.Banner.Tone, p.Banner.Consequence = ui.Mid, f.Trouble+" Nothing is written yet."
 	}
 	switch {
-	case f.Unmeant > 0 && f.Imported == 0:
-		p.Banner.Consequence += " Say below which answers are labels."
+	case f.Unmeant > 0:
+		p.Banner.Tone = ui.Mid
+		p.Banner.Consequence += " " + "Taken for no label: the answers of " + ui.CountOf(f.Unmeant, "annotation") + ". Say below which answers are labels."
 	case f.NoResponse > 0 && f.Imported == 0:
 		p.Banner.Consequence += " Its responses are not here: send their events first."
 	}
@@ -365,6 +366,11 @@ func (p *importPage) refusals(m labeling.Import) {
 var becomesWords = map[string]string{"reason": "a reason", "confidence": "the confidence", "note": "the note", "correction": "the correction", "nothing": "nothing: passed over"}
 
 func (p *importPage) answers(m labeling.Import) {
+	if len(m.Found.Answers) == 0 {
+		return
+	}
+	half := (len(m.Found.Answers) + 1) / 2
+	p.Answers = make([][]answerField, 2)
 	for i, a := range m.Found.Answers {
 		kinds := labeling.Becomes
 		shown := a.Value
@@ -379,7 +385,7 @@ func (p *importPage) answers(m labeling.Import) {
 			}
 			options = append(options, ui.Option{Value: becomes, Label: words})
 		}
-		p.Answers = append(p.Answers, answerField{a.Field, a.Value, ui.Field{
+		p.Answers[i/half] = append(p.Answers[i/half], answerField{a.Field, a.Value, ui.Field{
 			Label: a.Field + ": " + shown, Name: "becomes", ID: "becomes-" + strconv.Itoa(i), Value: a.Becomes, Options: options, Hint: ui.CountOf(a.Count, "time")}})
 	}
 	if m.Found.MoreAnswers > 0 {
