@@ -249,13 +249,15 @@ func columnsOf[T any]() []string {
 }
 
 func cell(value json.RawMessage) string {
-	var text string
-	if json.Unmarshal(value, &text) != nil {
-		text = string(value) // a number, a list, an object
-		if text == "null" {
+	if len(value) == 0 || value[0] != '"' { // a number, a list, an object
+		if string(value) == "null" {
 			return ""
 		}
-		return text
+		return string(value)
+	}
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		return string(value)
 	}
 	if text != "" && strings.ContainsRune("=+-@\t\r\n'", rune(text[0])) {
 		return "'" + text

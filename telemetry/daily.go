@@ -110,13 +110,7 @@ func (s *Store) CountDays(ctx context.Context, actor auth.Actor, from, to time.T
 	if err := actor.Require(auth.RunWork); err != nil {
 		return nil, err
 	}
-	var days []time.Time
-	err := s.eachRow(ctx, func(scan func(...any) error) error {
-		var d time.Time
-		err := scan(&d)
-		days = append(days, d.UTC())
-		return err
-	}, `
+	days, err := s.days(ctx, `
 		SELECT DISTINCT toDate(effective_time, 'UTC') AS day
 		FROM events
 		WHERE drained_at >= ? AND drained_at < ?

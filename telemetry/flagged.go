@@ -224,16 +224,21 @@ func (s *Store) Days(ctx context.Context, actor auth.Actor) ([]time.Time, error)
 			return nil, err
 		}
 	}
+	return s.days(ctx, `
+		SELECT DISTINCT toDate(effective_time, 'UTC') AS day
+		FROM event_facts
+		WHERE event_type IN ('assistant_response', 'interaction')
+		ORDER BY day`)
+}
+
+// days are the UTC days that a query gives.
+func (s *Store) days(ctx context.Context, query string, args ...any) ([]time.Time, error) {
 	var days []time.Time
 	err := s.eachRow(ctx, func(scan func(...any) error) error {
 		var d time.Time
 		err := scan(&d)
 		days = append(days, d.UTC())
 		return err
-	}, `
-		SELECT DISTINCT toDate(effective_time, 'UTC') AS day
-		FROM event_facts
-		WHERE event_type IN ('assistant_response', 'interaction')
-		ORDER BY day`)
+	}, query, args...)
 	return days, err
 }

@@ -18,14 +18,20 @@ func (s *site) events() (*telemetry.Store, error) {
 	return s.Telemetry, nil
 }
 
+// sent is what a client sends, and the store that takes it.
+func (s *site) sent(c *fiber.Ctx) (*telemetry.Store, []byte, error) {
+	store, err := s.events()
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := readBody(c, bodyLimits{})
+	return store, body, err
+}
+
 // eventsIngest takes a batch of events. 202 means that what it counts as
 // accepted is durable.
 func (s *site) eventsIngest(c *fiber.Ctx) error {
-	store, err := s.events()
-	if err != nil {
-		return err
-	}
-	body, err := readBody(c, bodyLimits{})
+	store, body, err := s.sent(c)
 	if err != nil {
 		return err
 	}

@@ -130,11 +130,7 @@ func rpcCode(status int) int {
 
 // langfuseIngest takes a batch as Langfuse clients send it.
 func (s *site) langfuseIngest(c *fiber.Ctx) error {
-	store, err := s.events()
-	if err != nil {
-		return err
-	}
-	body, err := readBody(c, bodyLimits{})
+	store, body, err := s.sent(c)
 	if err != nil {
 		return err
 	}
@@ -147,11 +143,7 @@ func (s *site) langfuseIngest(c *fiber.Ctx) error {
 
 // scoreIngest takes one score as Langfuse clients send it.
 func (s *site) scoreIngest(c *fiber.Ctx) error {
-	store, err := s.events()
-	if err != nil {
-		return err
-	}
-	body, err := readBody(c, bodyLimits{})
+	store, body, err := s.sent(c)
 	if err != nil {
 		return err
 	}
@@ -164,11 +156,7 @@ func (s *site) scoreIngest(c *fiber.Ctx) error {
 
 // annotationsIngest takes annotations of spans as Phoenix clients send them.
 func (s *site) annotationsIngest(c *fiber.Ctx) error {
-	store, err := s.events()
-	if err != nil {
-		return err
-	}
-	body, err := readBody(c, bodyLimits{})
+	store, body, err := s.sent(c)
 	if err != nil {
 		return err
 	}
