@@ -37,7 +37,12 @@ export function keyName(e) {
   if (digit && (!e.shiftKey || e.key === digit[1])) return digit[1]
   if (e.key === ' ') return 'Space'
   const letter = e.key.length === 1 && e.key.toLowerCase() !== e.key.toUpperCase()
-  if (letter) return e.shiftKey ? 'Shift+' + e.key.toUpperCase() : e.key.toLowerCase()
+  if (letter) {
+    // Where no Latin letters are printed, their place is what a person knows.
+    const place = /[a-z]/i.test(e.key) ? null : /^Key([A-Z])$/.exec(e.code)
+    const name = place ? place[1] : e.key
+    return e.shiftKey ? 'Shift+' + name.toUpperCase() : name.toLowerCase()
+  }
   return e.shiftKey && e.key.length > 1 ? 'Shift+' + e.key : e.key
 }
 

@@ -88,9 +88,11 @@ async function showItem(nodes, title, address) {
 
 // The rail of the next page was made before this label: its entry is added,
 // dashed until the server agrees.
-function addToRail(id, title, number, label) {
-  const list = one('[data-rail=done] ul')
-  if (!list) return null
+function addToRail({ id, title, number, label }) {
+  const rail = one('#rail')
+  if (!rail || !label) return null
+  if (!one('[data-rail=done]', rail)) one('section', rail).before(element('section', { 'data-rail': 'done' }, element('h2', {}, 'Just labeled'), element('ul')))
+  const list = one('[data-rail=done] ul', rail)
   const mark = marks[label]
   const entry = element('li', { class: 'pending', 'data-rail-item': id }, element('span', { class: 'rail-sign' }, sign('m-' + mark, 'mark t-' + tone[mark])),
     element('a', { class: 'grow', href: '/items/' + encodeURIComponent(id) }, title), element('span', { class: 'rail-number soft' }, number))
@@ -137,12 +139,12 @@ async function submit(button) {
   one('#toasts [data-toast]')?.remove() // its undo would take back the item before this one
   const sent = { address: button?.getAttribute('formaction') || form().getAttribute('action'), body: fields(button), id: item().dataset.item, label: leave ? '' : answered() }
   const current = one('#rail .current')
-  const title = current ? (one('.grow', current)?.textContent || '') : ''
-  const number = current ? (one('.rail-number', current)?.textContent || '') : ''
+  sent.title = current ? (one('.grow', current)?.textContent || '') : ''
+  sent.number = current ? (one('.rail-number', current)?.textContent || '') : ''
   const next = ahead?.ready
   if (!next) return submitAndWait(sent)
   const old = await showItem([...next.main.childNodes].map((node) => document.adoptNode(node)), next.title, next.address)
-  sent.entry = sent.label ? addToRail(sent.id, title, number, sent.label) : null
+  sent.entry = addToRail(sent)
   sent.old = old
   lookAhead()
   send(sent)
@@ -164,6 +166,8 @@ async function goOn(said, pending) {
   const next = await pending || await fetchAhead().catch(() => null) // what failed once is asked for again
   if (!next) return location.assign(said.next || one('.queue-bar .crumbs a')?.href || '/')
   await showItem([...next.main.childNodes].map((node) => document.adoptNode(node)), next.title, next.address)
+  sent.entry = addToRail(sent)
+  agreed(sent)
   if (said.said) toast(said)
   setCounts(said.counts)
   lookAhead()
