@@ -22,6 +22,10 @@
 //   - The database holds them: items_never_taken_too_often (kept by the trigger
 //     reservations_count), reservations_one_per_labeler, the grants that leave
 //     the program no UPDATE or DELETE on labels, decisions, guides.
+//   - A reservation stays with its item, labeler, token and purpose, and only its
+//     end gives a place back (reservations_stay, items_places_stay). Whoever may
+//     label no more holds nothing, however that came about (labeler_leaves).
+//   - Who has labeled an item, or knows what others said of it, is given it no more.
 //   - Within a stratum and day people meet responses in the order of a random
 //     number (u) that nothing else knows. Which stratum comes next is free; so
 //     priorities bend no rate. The labeled with u below tau, the smallest u
