@@ -45,7 +45,7 @@ func (s *site) disputesOverview(ctx context.Context, actor auth.Actor) (overview
 		return part, err
 	}
 	if len(open) > 0 {
-		part.Needs = append(part.Needs, need{Urgency: waiting, Icon: ui.IconFlag, Title: ui.CountOf(len(open), "label is disputed", "labels are disputed"),
+		part.Needs = append(part.Needs, need{Urgency: today, Icon: ui.IconFlag, Title: ui.CountOf(len(open), "label is disputed", "labels are disputed"),
 			Text: "Oldest since " + ui.Age(s.now().Sub(open[0].OpenedAt)) + ". A reviewer decides.", Act: "Decide", URL: "/disputes"})
 	}
 	return part, nil

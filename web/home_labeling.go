@@ -55,7 +55,7 @@ func buildLabelingOverview(actor auth.Actor, rows []queueRow, week labeling.Toda
 	}
 	if actor.May(auth.Adjudicate) {
 		if n := splitCount(rows); n > 0 {
-			part.Needs = append(part.Needs, need{Urgency: waiting, Icon: ui.IconPullRequest, Title: ui.CountOf(n, "item needs", "items need") + " a decision",
+			part.Needs = append(part.Needs, need{Urgency: today, Icon: ui.IconPullRequest, Title: ui.CountOf(n, "item needs", "items need") + " a decision",
 				Text: "Two labels differ. Both are kept beside what you decide.", Act: "Decide", URL: "/adjudications/next"})
 		}
 	}

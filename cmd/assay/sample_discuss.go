@@ -26,6 +26,9 @@ func (m *machine) discussSample(ctx context.Context, traffic sample.Traffic, acc
 		}
 	}
 	engineer := accounts[auth.Engineer][0]
+	if err := m.instructSample(ctx, engineer); err != nil {
+		return fmt.Errorf("instruct those who label the sample: %w", err)
+	}
 	if _, err := m.product.labeling.Freeze(ctx, engineer, "Formula answers, thirty days", labeling.DatasetFilter{Queue: "spreadsheet_formula"}); err != nil {
 		return fmt.Errorf("freeze the sample's dataset: %w", err)
 	}
@@ -172,6 +175,17 @@ func studioFile(traffic sample.Traffic) []byte {
 	}
 	text, _ := json.Marshal(tasks) // strings and numbers: never fails
 	return text
+}
+
+// instructSample says to those who label formulas what this queue is about.
+func (m *machine) instructSample(ctx context.Context, engineer auth.Actor) error {
+	queue, err := m.product.labeling.Queue(ctx, engineer, "spreadsheet_formula")
+	if err != nil {
+		return err
+	}
+	set := queue.Settings()
+	set.Instructions = "Check the stated number first: most of what users sent back had the right formula and a wrong result beside it."
+	return m.product.labeling.Configure(ctx, engineer, queue, set)
 }
 
 // grantSample asks that one labeler may read a queue's unredacted text; one of
