@@ -163,6 +163,29 @@ func TestAReservationIsInTheQueueOfItsItem(t *testing.T) {
 	}
 }
 
+func TestThePlacesOfReservationsStayAndThoseOfImportsAreGivenBack(t *testing.T) {
+	s := tx(t)
+	queue := openQueue(t, s, "sql_query")
+	item := put(t, s, queue, seed{u: 0.1, wanted: 2})[0]
+	if _, err := s.Reserve(t.Context(), person(1), queue.Slug); err != nil {
+		t.Fatal(err)
+	}
+	change := func(by int) error {
+		return postgres.InTx(t.Context(), s.DB, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), `UPDATE items SET taken = taken + $2 WHERE id = $1`, item, by)
+			return err
+		})
+	}
+	for _, by := range []int{+1, -1} { // as an import does, and its withdrawal
+		if err := change(by); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := change(-1); !postgres.Violates(err, "items_places_stay") {
+		t.Errorf("the place of a reservation: want items_places_stay, got %v", err)
+	}
+}
+
 func TestALeaseEndsByItself(t *testing.T) {
 	s := tx(t)
 	queue := openQueue(t, s, "sql_query")
