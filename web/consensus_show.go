@@ -247,7 +247,9 @@ func shareTable(r readConsensus) ui.Table {
 		share := r.model.Prevalence[k]
 		limits := templ.Component(ui.Dim("–"))
 		bar := ui.IntervalBar{Axis: wholeAxis, Low: share.Low, High: share.High, Estimate: share.Value, Name: capital(labelWords(label)) + " " + ui.ShareWithin(share.Value, share.Low, share.High)}
-		if r.model.Bounded {
+		if r.model.Bounded && share.Items < .5 {
+			bar.Standing, bar.Note = ui.NoData, "no item: what was believed before"
+		} else if r.model.Bounded {
 			limits = ui.Words(ui.IntervalTo(share.Low, share.High, 1))
 		} else {
 			bar.Standing, bar.Note = ui.NoData, fmt.Sprintf("%d of 10 items", len(r.model.Items))
@@ -271,12 +273,12 @@ func errorsOf(l labeling.ModeledLabeler, m labeling.ConsensusModel) labelerError
 	}
 	e.Grid.Columns = append(e.Grid.Columns, "right, 95 %")
 	for k, label := range m.Labels {
-		row := ui.GridRow{Name: labelWords(label)}
+		row, known := ui.GridRow{Name: labelWords(label)}, l.Of[k] >= .5 // else what was believed before
 		for said, p := range l.Confusion[k] {
-			row.Cells = append(row.Cells, ui.Cell{Text: ui.ShareTo(p, 0), Number: true, Counted: said == k && p >= .005, Wrong: said != k && p >= .1, Dim: p < .005})
+			row.Cells = append(row.Cells, ui.Cell{Text: ui.ShareTo(p, 0), Number: true, Counted: known && said == k && p >= .005, Wrong: known && said != k && p >= .1, Dim: !known || p < .005})
 		}
 		limits := "–"
-		if m.Bounded && l.Of[k] >= .5 {
+		if m.Bounded && known {
 			limits = ui.IntervalTo(l.Right[k].Low, l.Right[k].High, 0)
 		}
 		row.Cells = append(row.Cells, ui.Cell{Text: limits, Number: true, Dim: limits == "–"})
