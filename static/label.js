@@ -158,11 +158,11 @@ async function submitAndWait(sent) {
   if (!arrived(answer)) return offline(sent)
   if (signedOut(answer)) return signIn(sent)
   if (!answer.ok) return refused(sent, await trouble(answer))
-  await goOn(await answer.json().catch(() => ({})), pending)
+  await goOn(sent, await answer.json().catch(() => ({})), pending)
 }
 
 // goOn leaves an item that was taken for the next one.
-async function goOn(said, pending) {
+async function goOn(sent, said, pending) {
   const next = await pending || await fetchAhead().catch(() => null) // what failed once is asked for again
   if (!next) return location.assign(said.next || one('.queue-bar .crumbs a')?.href || '/')
   await showItem([...next.main.childNodes].map((node) => document.adoptNode(node)), next.title, next.address)
@@ -314,7 +314,7 @@ async function sendWaiting() {
     agreed(sent)
     const said = await answer.json().catch(() => ({}))
     setCounts(said.counts)
-    if (here) await goOn(said)
+    if (here) await goOn(sent, said, ahead)
     else if (!waiting.length && said.said) toast(said)
   }
   sending = false

@@ -62,6 +62,7 @@ func TestLabelsOutliveTheNetwork(t *testing.T) {
 	}
 
 	b.online(true)
+	js[int](b, `(dispatchEvent(new Event('online')), 0)`) // which a browser says when its network is back
 	b.until(fmt.Sprintf(`!document.querySelector('#waiting') && (%[1]s) && (%[1]s) !== '%[2]s'`, itemOnScreen, second))
 	w.eventually(`SELECT count(*) FROM labels`, 2)
 	if n := w.count(`SELECT count(*) FROM labels WHERE item_id = $1 AND label = 'correct'`, first); n != 1 {
