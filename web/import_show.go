@@ -336,7 +336,7 @@ func whenLabeled(f *labeling.Found) (facts []ui.Fact) {
 }
 
 func (p *importPage) authors(f *labeling.Found) {
-	p.Authors = ui.Table{Caption: "Authors", Columns: []ui.Column{{Label: "Author", Wide: true}, {Label: "Labels", Right: true}, {Label: ""}}}
+	p.Authors = ui.Table{Caption: "Authors", Columns: []ui.Column{{Label: "Author", Wide: true}, {Label: "Labels", Right: true}, {Label: "Here"}}}
 	for _, a := range f.Authors {
 		known := ui.Dim("new here")
 		if a.Known {

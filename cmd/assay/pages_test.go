@@ -35,6 +35,7 @@ var inTheSample = map[string]string{
 	"/labelers/:labeler":             "/labelers/1",
 	"/queues/:queue":                 "/queues/spreadsheet_formula",
 	"/queues/:queue/rules":           "/queues/spreadsheet_formula/rules",
+	"/queues/:queue/settings":        "/queues/spreadsheet_formula/settings",
 	"/rates/:family":                 "/rates/latency",
 	"/search":                        "/search?q=formula",
 	"/sessions":                      "/sessions?when=30d",
