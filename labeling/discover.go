@@ -64,7 +64,7 @@ func (c *consideration) discoverOne(ctx context.Context, f *filling, candidate t
 		}
 		flags = append(flags, uncertain(candidate, seen)...)
 	}
-	if len(flags) == 0 {
+	if len(flags) == 0 && !had {
 		flags = []ItemFlag{{Reason: string(telemetry.Random), At: candidate.ReceivedAt, SourceEventID: candidate.EventID}}
 	}
 	ch := choice{candidate: candidate, f: f, rule: rule, decided: !had, flags: flags}

@@ -100,6 +100,7 @@ func (t Texts) empty(ctx context.Context, items []int64, why string) error {
 			`UPDATE comment_texts SET body = '' WHERE comment_id IN (SELECT id FROM comments WHERE item_id = ANY($1))`,
 			`UPDATE gold SET why = 'gone with its text', retired_at = coalesce(retired_at, now()), retired_why = coalesce(nullif(retired_why, ''), 'its text is over') WHERE item_id = ANY($1)`,
 			`DELETE FROM drafts WHERE item_id = ANY($1)`,
+			`DELETE FROM put_texts WHERE item_id = ANY($1)`,
 		} {
 			if _, err := tx.Exec(ctx, sql, items); err != nil {
 				return err

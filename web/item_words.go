@@ -143,6 +143,8 @@ func flagChip(f labeling.ItemFlag) ui.Chip {
 		chip.Icon, chip.Text = ui.IconCircle, "checks disagree"
 	case "random":
 		chip.Icon, chip.Text = ui.IconDice, "random"
+	case labeling.ByHand:
+		chip.Icon, chip.Text = ui.IconFlag, "put here by hand"
 	default:
 		chip.Icon, chip.Text = ui.IconFlag, labelWords(f.Reason)
 	}

@@ -39,7 +39,7 @@ type content struct {
 // operations lists the machine's side, each stage's in a file of its own.
 func operations() map[string]operation {
 	all := map[string]operation{}
-	for _, some := range []map[string]operation{coreOperations, telemetryOperations, otlpOperations, consentOperations, labelingOperations, ruleOperations, comparisonOperations, datasetOperations, importOperations, evalOperations, rateOperations, validatorOperations, rerunOperations, ownOperations, fixtureOperations, qualityOperations, metricOperations} {
+	for _, some := range []map[string]operation{coreOperations, telemetryOperations, otlpOperations, consentOperations, labelingOperations, ruleOperations, putOperations, comparisonOperations, datasetOperations, importOperations, evalOperations, rateOperations, validatorOperations, rerunOperations, ownOperations, fixtureOperations, qualityOperations, metricOperations} {
 		for route, op := range some {
 			all[route] = op
 		}

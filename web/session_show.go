@@ -46,6 +46,7 @@ type eventDetails struct {
 	Tabs  ui.Tabs
 	Body  []templ.Component
 	Steps []templ.Component
+	Put   *putPart // nil where the reader may not, and beside what is no response
 }
 
 func (s *site) sessionShow(c *fiber.Ctx) error {
@@ -58,6 +59,9 @@ func (s *site) sessionShow(c *fiber.Ctx) error {
 		return err
 	}
 	p := buildSession(d, q, said, s.origin)
+	if p.Details.Put, err = s.putOf(c, d); err != nil {
+		return err
+	}
 	return s.page(c, ui.Page{Title: p.Title, Nav: "sessions", Layout: ui.Panes, Back: &ui.Link{Text: "Sessions", URL: "/sessions"}, Short: clip(p.Title, 40)}, p.draw())
 }
 
