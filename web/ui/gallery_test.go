@@ -160,7 +160,7 @@ func questions(chosen string, spans []Marked) templ.Component {
 func work(title string, questions templ.Component) Work {
 	return Work{
 		Item: "17", Action: "/items/17/labels", Draft: "/items/17/draft", Ahead: "/queues/formula/next", Renew: "/items/17/renew",
-		Hidden: []Kept{{"reservation", "r1"}, {"idempotency_key", "k1"}}, Needs: "hallucinated",
+		Hidden: []Kept{{"reservation", "r1"}, {"idempotency_key", "k1"}, {"page", "p1"}}, Needs: "hallucinated",
 		Bar: bar(title, 17, 225), Rail: rail(), Questions: questions,
 		Submit: Submit{Later: "/items/17/later", Skip: "/items/17/skip", Saved: "Draft saved 14:05:07",
 			SkipWhy: []Option{{Value: "language", Label: "Not my language"}, {Value: "unclear", Label: "The task is unclear"}, {Value: "broken", Label: "The page is broken"}},
