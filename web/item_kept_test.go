@@ -110,8 +110,11 @@ func TestNobodysTextIsLost(t *testing.T) {
 		t.Errorf("once, got %d", n)
 	}
 
+	b.until(fmt.Sprintf(`(%[1]s) && (%[1]s) !== '%[2]s' && document.querySelector('#label-form')`, itemOnScreen, second)) // the work goes on by itself
+
 	// Presence renews, but not from a tab that nobody sees.
 	b.open(w, labeler.next("sql_query"), 1440)
+	b.until(`(` + itemOnScreen + `) && document.querySelector('#label-form')`)
 	third := item()
 	js[int](b, painted)
 	soon := `UPDATE reservations SET lease_until = clock_timestamp() + interval '30 seconds' WHERE state = 'held'`
