@@ -23,7 +23,8 @@
 //     reservations_count), reservations_one_per_labeler, the grants that leave
 //     the program no UPDATE or DELETE on labels, decisions, guides.
 //   - A reservation stays with its item, labeler, token and purpose, and only its
-//     end gives a place back (reservations_stay, items_places_stay). Whoever may
+//     end gives a place back (reservations_stay, items_places_stay); that of an
+//     import comes back with its label (labels_give_back). Whoever may
 //     label no more holds nothing, however that came about (labeler_leaves).
 //   - Who has labeled an item, or knows what others said of it, is given it no more.
 //   - Within a stratum and day people meet responses in the order of a random

@@ -520,6 +520,11 @@ func flatMetadata(fields map[string]json.RawMessage) map[string]json.RawMessage 
 	return found
 }
 
+// absentOr reports that a column is not there, or reads it.
+func absentOr(raw json.RawMessage, into any) bool {
+	return raw == nil || json.Unmarshal(raw, into) == nil
+}
+
 // flatResponses reads the columns QUESTION.responses, .responses.users and
 // .responses.status of a flat record.
 func flatResponses(fields map[string]json.RawMessage) map[string][]argillaResponse {
@@ -527,12 +532,10 @@ func flatResponses(fields map[string]json.RawMessage) map[string][]argillaRespon
 	for name, raw := range fields {
 		question, ok := strings.CutSuffix(name, ".responses")
 		var values []json.RawMessage
-		if !ok || json.Unmarshal(raw, &values) != nil {
-			continue
-		}
 		var users, states []string
-		_ = json.Unmarshal(fields[name+".users"], &users) // absent: nobody's name, no state
-		_ = json.Unmarshal(fields[name+".status"], &states)
+		if !ok || json.Unmarshal(raw, &values) != nil || !absentOr(fields[name+".users"], &users) || !absentOr(fields[name+".status"], &states) {
+			continue // nobody is named as the author of what is another's
+		}
 		for i, value := range values {
 			r := argillaResponse{Value: value}
 			if i < len(users) {

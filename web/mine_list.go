@@ -134,7 +134,7 @@ func (q mineQuery) nothing() ui.Empty {
 }
 
 func mineTable(part string) ui.Table {
-	t := ui.Table{ID: "mine", Caption: minePartWords[part].name, Columns: []ui.Column{{Label: "When", Desc: true}, {Label: "Item", Wide: true}, {Label: "Queue"}}}
+	t := ui.Table{ID: "mine", Caption: minePartWords[part].name, Columns: []ui.Column{{Label: "When"}, {Label: "Item", Wide: true}, {Label: "Queue"}}}
 	switch part {
 	case labeling.OwnLabeled, labeling.OwnDrafts, labeling.OwnDisputed:
 		t.Columns = append(t.Columns, ui.Column{Label: "You said"}, ui.Column{Label: "Reasons and notes", Wide: true})
